@@ -1,0 +1,2 @@
+//! placeholder
+use datafusion as _;
