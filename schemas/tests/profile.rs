@@ -61,7 +61,7 @@ fn violations_of_the_profile_are_refused_with_the_field() {
         ("attributes", with(r#""attributes":{}"#)),
         ("attributes", with(r#""attributes":{"Team":"x"}"#)),
         ("attributes", with(r#""attributes":{"é":"x"}"#)),
-        ("attributes", with(r#""attributes":{"a":"x","a":"y"}"#)),
+        ("key `a` twice", with(r#""attributes":{"a":"x","a":"y"}"#)),
         ("completed_at", with(r#""completed_at":"2026-10-01T12:00:00Z""#)),
         ("seq", with(r#""seq":1"#)),
         ("Actor", with(r#""Actor":"a""#)),
