@@ -1,1 +1,5 @@
-fn main(){}
+//! The tool.
+
+fn main() -> std::process::ExitCode {
+    backtrail_cli::run()
+}

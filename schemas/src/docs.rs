@@ -47,7 +47,9 @@ fn property(column: &Column) -> Json {
     let text = json!({ "type": "string", "minLength": 1 });
     let mut property = match column.ty {
         Type::String => text,
-        Type::Integer => json!({ "type": "integer", "minimum": -INTEGER_MAX, "maximum": INTEGER_MAX }),
+        Type::Integer => {
+            json!({ "type": "integer", "minimum": -INTEGER_MAX, "maximum": INTEGER_MAX })
+        }
         Type::Boolean => json!({ "type": "boolean" }),
         Type::Timestamp => json!({
             "type": "string",
@@ -91,14 +93,24 @@ fn events_page() -> String {
     for c in COLUMNS {
         if c.group != group {
             group = c.group;
-            let _ = write!(page, "\n### {group}\n\n| column | type | meaning | name from |\n|---|---|---|---|\n");
+            let _ = write!(
+                page,
+                "\n### {group}\n\n| column | type | meaning | name from |\n|---|---|---|---|\n"
+            );
         }
         let required = if c.required() { ", required" } else { "" };
         let words = match c.role {
             Role::Vocabulary(words) => format!(": `{}`", words.join("`, `")),
             _ => String::new(),
         };
-        let _ = writeln!(page, "| `{}` | {}{required} | {}{words} | {} |", c.name, type_name(c), c.meaning, c.origin);
+        let _ = writeln!(
+            page,
+            "| `{}` | {}{required} | {}{words} | {} |",
+            c.name,
+            type_name(c),
+            c.meaning,
+            c.origin
+        );
     }
     page.push_str("\n## Kinds and phases\n\nWhere two rows of one entity have the same time, this order decides.\n\n| kind | phases |\n|---|---|\n");
     for (kind, phases) in KINDS {

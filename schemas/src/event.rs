@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use crate::columns::{COLUMNS, Column, REQUIRED, Role, SEQ, Type, column};
 use crate::error::Error;
@@ -50,9 +51,13 @@ impl Value {
             Self::Integer(n) if n.unsigned_abs() > INTEGER_MAX.unsigned_abs() => {
                 Err(Error::new(format!("{n} is beyond ±(2^53 − 1)")))
             }
-            Self::StringList(list) if list.is_empty() => Err(Error::new("an empty list (leave it out)")),
+            Self::StringList(list) if list.is_empty() => {
+                Err(Error::new("an empty list (leave it out)"))
+            }
             Self::StringList(list) => list.iter().try_for_each(|text| check_text(text)),
-            Self::StringMap(map) if map.is_empty() => Err(Error::new("an empty map (leave it out)")),
+            Self::StringMap(map) if map.is_empty() => {
+                Err(Error::new("an empty map (leave it out)"))
+            }
             Self::StringMap(map) => map.iter().try_for_each(|(key, text)| {
                 check_key(key)?;
                 check_text(text).map_err(|e| Error::new(format!("key `{key}`: {e}")))
@@ -77,7 +82,11 @@ fn check_key(key: &str) -> Result<(), Error> {
     let good = key.len() <= MAP_KEY_BYTES_MAX
         && key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.bytes().all(allowed);
-    if good { Ok(()) } else { Err(Error::new(format!("key `{key}` is not `[a-z][a-z0-9_.]{{0,127}}`"))) }
+    if good {
+        Ok(())
+    } else {
+        Err(Error::new(format!("key `{key}` is not `[a-z][a-z0-9_.]{{0,127}}`")))
+    }
 }
 
 impl From<&str> for Value {
@@ -140,7 +149,12 @@ impl Event {
     pub fn put(&mut self, name: &'static str, value: impl Into<Value>) -> &mut Self {
         let column = column(name).unwrap_or_else(|| panic!("`{name}` is not in the column table"));
         let value = value.into();
-        assert!(value.ty() == column.ty && name != SEQ, "`{name}` is {:?}, not {:?}", column.ty, value.ty());
+        assert!(
+            value.ty() == column.ty && name != SEQ,
+            "`{name}` is {:?}, not {:?}",
+            column.ty,
+            value.ty()
+        );
         match normalised(column, value) {
             Some(value) => self.0.insert(Cow::Borrowed(name), value),
             None => self.0.remove(name),
@@ -171,7 +185,11 @@ impl Event {
             map.insert(escaped.clone(), text.to_owned());
         }
         self.put("attributes", map);
-        if twice { Err(Error::field("attributes", format!("two labels for key `{escaped}`"))) } else { Ok(()) }
+        if twice {
+            Err(Error::field("attributes", format!("two labels for key `{escaped}`")))
+        } else {
+            Ok(())
+        }
     }
 
     /// Sets a column by a name that may be unknown to this version: what a reader of segments and leaves needs.
@@ -244,7 +262,9 @@ impl Event {
             let column = column(name).ok_or_else(|| Error::field(name, "is not a column"))?;
             check_column(column, value).map_err(|e| e.in_field(name))?;
         }
-        if let Some(missing) = REQUIRED.iter().find(|r| !self.0.contains_key(**r) && !pending.contains(r)) {
+        if let Some(missing) =
+            REQUIRED.iter().find(|r| !self.0.contains_key(**r) && !pending.contains(r))
+        {
             return Err(Error::field(*missing, "is required"));
         }
         let (kind, phase) = (self.text("kind").unwrap_or(""), self.text("phase").unwrap_or(""));
@@ -283,7 +303,11 @@ fn check_column(column: &Column, value: &Value) -> Result<(), Error> {
 }
 
 fn check_set(list: &[String]) -> Result<(), Error> {
-    if list.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) { Ok(()) } else { Err(Error::new("is not sorted by bytes without repetition")) }
+    if list.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) {
+        Ok(())
+    } else {
+        Err(Error::new("is not sorted by bytes without repetition"))
+    }
 }
 
 /// `person:` and 26 lower-case base32 characters, or `bot:` or `vendor:` and a name.
@@ -292,7 +316,11 @@ fn check_pseudonym(text: &str) -> Result<(), Error> {
     let person = text.strip_prefix("person:").is_some_and(|id| {
         id.len() == 26 && id.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b))
     });
-    if person || named("bot:") || named("vendor:") { Ok(()) } else { Err(Error::new("is not a pseudonym (`person:`, `bot:` or `vendor:`)")) }
+    if person || named("bot:") || named("vendor:") {
+        Ok(())
+    } else {
+        Err(Error::new("is not a pseudonym (`person:`, `bot:` or `vendor:`)"))
+    }
 }
 
 fn is_commitment(text: &str) -> bool {
@@ -332,13 +360,14 @@ fn normalised(column: &Column, value: Value) -> Option<Value> {
 pub fn escape_key(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     for (at, b) in key.bytes().enumerate() {
-        let plain = b.is_ascii_lowercase() || (at > 0 && (b.is_ascii_digit() || b == b'_' || b == b'.'));
+        let plain =
+            b.is_ascii_lowercase() || (at > 0 && (b.is_ascii_digit() || b == b'_' || b == b'.'));
         if plain {
             out.push(char::from(b));
         } else if at == 0 {
-            out.push_str(&format!("x_x{b:02x}"));
+            let _ = write!(out, "x_x{b:02x}");
         } else {
-            out.push_str(&format!("_x{b:02x}"));
+            let _ = write!(out, "_x{b:02x}");
         }
     }
     out

@@ -9,7 +9,13 @@ use crate::limits::NATIVE_ID_BYTES_MAX;
 /// The id of the fact that `source` at `instance` calls `natural_key`: `<source>:` and the hex of the first 16 bytes of
 /// SHA-256 over `event_id/1`, source, instance, natural key, kind and phase, each as a big-endian `u32` length and its
 /// UTF-8 bytes.
-pub fn event_id(source: &str, instance: &str, natural_key: &str, kind: &str, phase: &str) -> String {
+pub fn event_id(
+    source: &str,
+    instance: &str,
+    natural_key: &str,
+    kind: &str,
+    phase: &str,
+) -> String {
     let mut hash = Sha256::new();
     for part in ["event_id/1", source, instance, natural_key, kind, phase] {
         let length = u32::try_from(part.len()).expect("a delivery is smaller than 4 GiB");
@@ -26,7 +32,10 @@ pub fn event_id(source: &str, instance: &str, natural_key: &str, kind: &str, pha
 /// The id is empty, longer than [`NATIVE_ID_BYTES_MAX`], or has control characters.
 pub fn native_event_id(instance: &str, id: &str) -> Result<String, Error> {
     if id.is_empty() || id.len() > NATIVE_ID_BYTES_MAX || id.chars().any(char::is_control) {
-        return Err(Error::field("event_id", format!("an id has 1 to {NATIVE_ID_BYTES_MAX} bytes and no control characters")));
+        return Err(Error::field(
+            "event_id",
+            format!("an id has 1 to {NATIVE_ID_BYTES_MAX} bytes and no control characters"),
+        ));
     }
     Ok(format!("native:{instance}:{id}"))
 }
@@ -38,8 +47,14 @@ mod tests {
     #[test]
     fn the_parts_do_not_run_together() {
         let id = event_id("github", "acme/shop", "deployment_status:1", "deployment", "succeeded");
-        assert_eq!(id, event_id("github", "acme/shop", "deployment_status:1", "deployment", "succeeded"));
-        assert_ne!(id, event_id("github", "acme/shopd", "eployment_status:1", "deployment", "succeeded"));
+        assert_eq!(
+            id,
+            event_id("github", "acme/shop", "deployment_status:1", "deployment", "succeeded")
+        );
+        assert_ne!(
+            id,
+            event_id("github", "acme/shopd", "eployment_status:1", "deployment", "succeeded")
+        );
         assert_eq!(id.len(), "github:".len() + 32);
     }
 

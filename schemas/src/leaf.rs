@@ -34,7 +34,10 @@ pub fn encode(event: &Event) -> Result<Vec<u8>, Error> {
     }
     out.push(b'}');
     if out.len() > LEAF_BYTES_MAX {
-        return Err(Error::new(format!("a leaf of {} bytes; at most {LEAF_BYTES_MAX} fit", out.len())));
+        return Err(Error::new(format!(
+            "a leaf of {} bytes; at most {LEAF_BYTES_MAX} fit",
+            out.len()
+        )));
     }
     Ok(out)
 }
@@ -45,7 +48,10 @@ pub fn encode(event: &Event) -> Result<Vec<u8>, Error> {
 /// The bytes are not exactly what [`encode`] gives for the event they describe.
 pub fn decode(bytes: &[u8]) -> Result<Event, Error> {
     if bytes.len() > LEAF_BYTES_MAX {
-        return Err(Error::new(format!("a leaf of {} bytes; at most {LEAF_BYTES_MAX} fit", bytes.len())));
+        return Err(Error::new(format!(
+            "a leaf of {} bytes; at most {LEAF_BYTES_MAX} fit",
+            bytes.len()
+        )));
     }
     let Json::Object(object) = json::parse(bytes)? else {
         return Err(Error::new("a leaf is a JSON object"));
@@ -67,7 +73,11 @@ pub(crate) fn value_of(json: Json, ty: Option<Type>) -> Result<Value, Error> {
         (Json::Bool(b), None | Some(Type::Boolean)) => Value::Boolean(b),
         (Json::Number(n), None | Some(Type::Integer)) => match n.as_i64() {
             Some(n) => Value::Integer(n),
-            None => return Err(Error::new(format!("{n} is not an integer of magnitude at most 2^53 − 1"))),
+            None => {
+                return Err(Error::new(format!(
+                    "{n} is not an integer of magnitude at most 2^53 − 1"
+                )));
+            }
         },
         (Json::Array(list), None | Some(Type::StringList)) => {
             Value::StringList(list.into_iter().map(text_of).collect::<Result<_, _>>()?)
@@ -93,7 +103,10 @@ fn text_of(json: Json) -> Result<String, Error> {
 /// Column names are `[a-z][a-z0-9_]*` and never `seq`.
 fn check_name(name: &str) -> Result<(), Error> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(allowed) && name != "seq" {
+    if name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(allowed)
+        && name != "seq"
+    {
         Ok(())
     } else {
         Err(Error::field(name, "is not a column name of a leaf"))

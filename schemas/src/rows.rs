@@ -6,10 +6,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, Int64Builder, ListArray, ListBuilder, MapArray,
-    MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, Int64Builder, ListArray,
+    ListBuilder, MapArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 
 use crate::columns::{COLUMNS, REQUIRED, SEQ, Type};
 use crate::error::Error;
@@ -19,9 +22,9 @@ use crate::time::Timestamp;
 
 /// The Arrow schema of the event table, `seq` first.
 pub fn schema() -> SchemaRef {
-    let fields = COLUMNS.iter().map(|c| {
-        Field::new(c.name, data_type(c.ty), c.name != SEQ && !REQUIRED.contains(&c.name))
-    });
+    let fields = COLUMNS
+        .iter()
+        .map(|c| Field::new(c.name, data_type(c.ty), c.name != SEQ && !REQUIRED.contains(&c.name)));
     Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
@@ -51,14 +54,20 @@ pub fn data_type(ty: Type) -> DataType {
 ///
 /// # Errors
 /// An event lacks a required column or has one that this version does not know.
-pub fn to_batch<'a>(start: u64, events: impl IntoIterator<Item = &'a Event>) -> Result<RecordBatch, Error> {
+pub fn to_batch<'a>(
+    start: u64,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> Result<RecordBatch, Error> {
     let events: Vec<&Event> = events.into_iter().collect();
     let known = |name: &str| COLUMNS.iter().any(|c| c.name == name && name != SEQ);
-    if let Some(name) = events.iter().flat_map(|e| e.iter()).map(|(name, _)| name).find(|n| !known(n)) {
+    if let Some(name) =
+        events.iter().flat_map(|e| e.iter()).map(|(name, _)| name).find(|n| !known(n))
+    {
         return Err(Error::field(name, "is not a column of this version"));
     }
     let columns = COLUMNS.iter().map(|c| match c.name {
-        SEQ => Arc::new(Int64Array::from_iter_values((start as i64..).take(events.len()))) as ArrayRef,
+        SEQ => Arc::new(Int64Array::from_iter_values((start.cast_signed()..).take(events.len())))
+            as ArrayRef,
         name => array(c.ty, events.iter().map(|e| e.get(name))),
     });
     RecordBatch::try_new(schema(), columns.collect()).map_err(|e| Error::new(e.to_string()))
@@ -69,28 +78,55 @@ fn array<'a>(ty: Type, values: impl Iterator<Item = Option<&'a Value>>) -> Array
     match ty {
         Type::String => {
             let mut b = StringBuilder::new();
-            values.for_each(|v| b.append_option(match v { Some(Value::String(t)) => Some(t), _ => None }));
+            for v in values {
+                b.append_option(match v {
+                    Some(Value::String(t)) => Some(t),
+                    _ => None,
+                });
+            }
             Arc::new(b.finish())
         }
         Type::Integer => {
             let mut b = Int64Builder::new();
-            values.for_each(|v| b.append_option(match v { Some(Value::Integer(n)) => Some(*n), _ => None }));
+            for v in values {
+                b.append_option(match v {
+                    Some(Value::Integer(n)) => Some(*n),
+                    _ => None,
+                });
+            }
             Arc::new(b.finish())
         }
         Type::Boolean => {
             let mut b = BooleanBuilder::new();
-            values.for_each(|v| b.append_option(match v { Some(Value::Boolean(x)) => Some(*x), _ => None }));
+            for v in values {
+                b.append_option(match v {
+                    Some(Value::Boolean(x)) => Some(*x),
+                    _ => None,
+                });
+            }
             Arc::new(b.finish())
         }
         Type::Timestamp => {
             let mut b = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-            values.for_each(|v| b.append_option(match v { Some(Value::Timestamp(t)) => Some(t.micros()), _ => None }));
+            for v in values {
+                b.append_option(match v {
+                    Some(Value::Timestamp(t)) => Some(t.micros()),
+                    _ => None,
+                });
+            }
             Arc::new(b.finish())
         }
         Type::StringList => {
-            let mut b = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, false));
+            let mut b = ListBuilder::new(StringBuilder::new()).with_field(Field::new(
+                "element",
+                DataType::Utf8,
+                false,
+            ));
             for v in values {
-                let list = match v { Some(Value::StringList(l)) => Some(l), _ => None };
+                let list = match v {
+                    Some(Value::StringList(l)) => Some(l),
+                    _ => None,
+                };
                 list.into_iter().flatten().for_each(|t| b.values().append_value(t));
                 b.append(list.is_some());
             }
@@ -101,11 +137,15 @@ fn array<'a>(ty: Type, values: impl Iterator<Item = Option<&'a Value>>) -> Array
 }
 
 fn string_maps<'a>(values: impl Iterator<Item = Option<&'a Value>>) -> ArrayRef {
-    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+    let names =
+        MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
     let mut b = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
         .with_values_field(Field::new("value", DataType::Utf8, false));
     for v in values {
-        let map = match v { Some(Value::StringMap(m)) => Some(m), _ => None };
+        let map = match v {
+            Some(Value::StringMap(m)) => Some(m),
+            _ => None,
+        };
         for (key, text) in map.into_iter().flatten() {
             b.keys().append_value(key);
             b.values().append_value(text);
@@ -146,11 +186,16 @@ impl Rows {
                 return Err(Error::field(field.name(), "two columns have this name, up to case"));
             }
             let cells = Cells::new(array).ok_or_else(|| {
-                Error::field(field.name(), format!("has type {}, which no leaf has", field.data_type()))
+                Error::field(
+                    field.name(),
+                    format!("has type {}, which no leaf has", field.data_type()),
+                )
             })?;
             match (field.name().as_str(), cells) {
                 (SEQ, Cells::Integer(array)) if array.null_count() == 0 => seq = Some(array),
-                (SEQ, _) => return Err(Error::field(SEQ, "is not a column of integers without nulls")),
+                (SEQ, _) => {
+                    return Err(Error::field(SEQ, "is not a column of integers without nulls"));
+                }
                 (name, cells) => columns.push((name.to_owned(), cells)),
             }
         }
@@ -208,9 +253,13 @@ impl Cells {
             DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == "UTC" => {
                 Self::Timestamp(array.as_primitive::<TimestampMicrosecondType>().clone())
             }
-            DataType::List(element) if required_text(element) => Self::StringList(array.as_list().clone()),
+            DataType::List(element) if required_text(element) => {
+                Self::StringList(array.as_list().clone())
+            }
             DataType::Map(entries, _) => match entries.data_type() {
-                DataType::Struct(pair) if pair.len() == 2 && pair.iter().all(|f| required_text(f)) => {
+                DataType::Struct(pair)
+                    if pair.len() == 2 && pair.iter().all(|f| required_text(f)) =>
+                {
                     Self::StringMap(array.as_map().clone())
                 }
                 _ => return None,
@@ -236,7 +285,8 @@ impl Cells {
             Self::Integer(a) => Value::Integer(a.value(row)),
             Self::Boolean(a) => Value::Boolean(a.value(row)),
             Self::Timestamp(a) => Value::Timestamp(
-                Timestamp::from_micros(a.value(row)).ok_or_else(|| Error::new("a time outside 1970 to 9999"))?,
+                Timestamp::from_micros(a.value(row))
+                    .ok_or_else(|| Error::new("a time outside 1970 to 9999"))?,
             ),
             Self::StringList(a) => Value::StringList(texts(&a.value(row))?),
             Self::StringMap(a) => {

@@ -37,7 +37,11 @@ impl Timestamp {
     pub fn parse_rfc3339(text: &str) -> Result<Self, Error> {
         let bad = || Error::time(text);
         let leap = text.get(17..19) == Some("60");
-        let plain = if leap { format!("{}59.999999{}", &text[..17], offset_of(text)) } else { text.to_owned() };
+        let plain = if leap {
+            format!("{}59.999999{}", &text[..17], offset_of(text))
+        } else {
+            text.to_owned()
+        };
         let at = DateTime::parse_from_rfc3339(&plain).map_err(|_| bad())?;
         Self::from_datetime(at.with_timezone(&Utc)).ok_or_else(bad)
     }
@@ -45,7 +49,9 @@ impl Timestamp {
     /// The instant of a `chrono` time, cut to microseconds towards the past.
     pub fn from_datetime(at: DateTime<Utc>) -> Option<Self> {
         let us = at.timestamp().checked_mul(1_000_000)?;
-        Self::from_micros(us.checked_add(i64::from(at.timestamp_subsec_nanos().min(999_999_999) / 1000))?)
+        Self::from_micros(
+            us.checked_add(i64::from(at.timestamp_subsec_nanos().min(999_999_999) / 1000))?,
+        )
     }
 
     /// The same instant for calendar arithmetic.
@@ -100,7 +106,14 @@ mod tests {
 
     #[test]
     fn what_is_no_instant_of_ours_is_refused() {
-        for text in ["", "2026-10-01", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2026-13-01T00:00:00Z", "é026-10-01T00:00:60Z"] {
+        for text in [
+            "",
+            "2026-10-01",
+            "1969-12-31T23:59:59Z",
+            "0001-01-01T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "é026-10-01T00:00:60Z",
+        ] {
             assert!(Timestamp::parse_rfc3339(text).is_err(), "{text}");
         }
         assert!("2026-10-01T00:00:00Z".parse::<Timestamp>().is_err());

@@ -9,7 +9,10 @@ use proptest::prelude::*;
 fn sample() -> Event {
     let at = Timestamp::parse_rfc3339("2026-10-01T12:00:00Z").unwrap();
     let mut event = Event::new("deployment", "started");
-    event.put("event_id", "native:demo:1").put("source", "native").put("time_basis", "source_event");
+    event
+        .put("event_id", "native:demo:1")
+        .put("source", "native")
+        .put("time_basis", "source_event");
     event.put("occurred_at", at).put("recorded_at", at);
     event
 }
@@ -26,7 +29,10 @@ fn generated_files_are_current() {
 #[test]
 fn the_canonical_form_is_what_the_profile_says() {
     let mut event = sample();
-    event.put("service", "caf\u{e9} \"\\\u{8}\u{c}\n\r\t\u{1f}\u{7f}\u{1f600}").put("severity", -3).put("drill", false);
+    event
+        .put("service", "caf\u{e9} \"\\\u{8}\u{c}\n\r\t\u{1f}\u{7f}\u{1f600}")
+        .put("severity", -3)
+        .put("drill", false);
     event.put("tags", vec!["b".to_owned(), "a".to_owned(), "b".to_owned()]);
     event.put_attribute("app.kubernetes.io/name", "x").unwrap();
     let want = concat!(
@@ -61,11 +67,11 @@ fn violations_of_the_profile_are_refused_with_the_field() {
         ("attributes", with(r#""attributes":{}"#)),
         ("attributes", with(r#""attributes":{"Team":"x"}"#)),
         ("attributes", with(r#""attributes":{"é":"x"}"#)),
-        ("key `a` twice", with(r#""attributes":{"a":"x","a":"y"}"#)),
+        ("attributes.a", with(r#""attributes":{"a":"x","a":"y"}"#)),
         ("completed_at", with(r#""completed_at":"2026-10-01T12:00:00Z""#)),
         ("seq", with(r#""seq":1"#)),
         ("Actor", with(r#""Actor":"a""#)),
-        ("surrogate", with(r#""actor":"\ud800""#)),
+        ("actor", with(r#""actor":"\ud800""#)),
         ("canonical", base.replacen('{', "{ ", 1)),
         ("canonical", base.replace("event_id\":\"n", "event_id\":\"\\u006e")),
         ("65535", with(&format!(r#""actor":"{long}""#))),
@@ -98,7 +104,13 @@ fn an_event_of_this_version_is_checked_against_the_table() {
 
 #[test]
 fn keys_of_labels_are_escaped() {
-    for (label, key) in [("team", "team"), ("app.kubernetes.io/name", "app.kubernetes.io_x2fname"), ("A", "x_x41"), ("9a", "x_x39a"), ("é", "x_xc3_xa9")] {
+    for (label, key) in [
+        ("team", "team"),
+        ("app.kubernetes.io/name", "app.kubernetes.io_x2fname"),
+        ("A", "x_x41"),
+        ("9a", "x_x39a"),
+        ("é", "x_xc3_xa9"),
+    ] {
         assert_eq!(event::escape_key(label), key);
     }
 }
@@ -110,11 +122,13 @@ fn text() -> impl Strategy<Value = String> {
 fn value(ty: Type) -> BoxedStrategy<Value> {
     match ty {
         Type::String => text().prop_map(Value::String).boxed(),
-        Type::Integer => (-limits::INTEGER_MAX..=limits::INTEGER_MAX).prop_map(Value::Integer).boxed(),
-        Type::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
-        Type::Timestamp => {
-            (0..=limits::TIMESTAMP_MAX_US).prop_map(|us| Value::Timestamp(Timestamp::from_micros(us).unwrap())).boxed()
+        Type::Integer => {
+            (-limits::INTEGER_MAX..=limits::INTEGER_MAX).prop_map(Value::Integer).boxed()
         }
+        Type::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
+        Type::Timestamp => (0..=limits::TIMESTAMP_MAX_US)
+            .prop_map(|us| Value::Timestamp(Timestamp::from_micros(us).unwrap()))
+            .boxed(),
         Type::StringList => prop::collection::vec(text(), 1..4).prop_map(Value::StringList).boxed(),
         Type::StringMap => prop::collection::btree_map("[a-z][a-z0-9_.]{0,9}", text(), 1..4)
             .prop_map(|map: BTreeMap<_, _>| Value::StringMap(map))

@@ -1,0 +1,452 @@
+//! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Rollback analytics and audit evidence from a signed, append-only log.
+#[derive(Debug, Parser)]
+#[command(name = "backtrail", version, styles = STYLES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command reads.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The config file; without it `backtrail.toml` in this folder, if there is one.
+    #[arg(long, global = true, env = "BACKTRAIL_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The ledger folder.
+    #[arg(long, global = true, env = "BACKTRAIL_LEDGER", value_name = "DIR")]
+    pub(crate) ledger: Option<PathBuf>,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole way on bundled samples, offline: ledger, metrics, reports.
+    #[command(after_help = "Examples:\n  backtrail demo\n  backtrail demo /tmp/trial")]
+    Demo(Demo),
+    /// Makes a new ledger and its keys, and prints the key to publish.
+    #[command(after_help = "Examples:\n  backtrail init ./ledger --origin ledger.acme.example/prod\n  backtrail init ./ledger --origin acme.example/prod --recovery-key-out ./recovery.key")]
+    Init(Init),
+    /// Reads deliveries into the ledger and counts what became of them.
+    #[command(after_help = "Examples:\n  backtrail ingest --ledger ./ledger deliveries/\n  kubectl get rollouts -A -o json | backtrail ingest --ledger ./ledger --source argo-rollouts -")]
+    Ingest(Ingest),
+    /// Prints a made-up history as NDJSON, the same for the same seed.
+    #[command(after_help = "Examples:\n  backtrail generate --seed 1 --events 1000 > history.ndjson\n  backtrail generate --seed 1 --events 1000 --shape vendor | backtrail ingest --ledger ./ledger -")]
+    Generate(Generate),
+    /// Lists the sources: what is read, how it is authenticated, how a rollback is recognised.
+    #[command(after_help = "Examples:\n  backtrail sources\n  backtrail sources --format json")]
+    Sources(Formatted),
+    /// Lists deliveries that were authenticated but not understood.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+    /// Checks a whole ledger against a key that you hold.
+    #[command(after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json")]
+    Verify(Verify),
+    /// Writes the proof that one event is in the log.
+    #[command(after_help = "Examples:\n  backtrail prove --ledger ./ledger github:0f0e… > event.tlog-proof\n  backtrail prove --ledger ./ledger 17 --leaf event.json > event.tlog-proof")]
+    Prove(Prove),
+    /// Checks such a proof, without the ledger.
+    #[command(after_help = "Examples:\n  backtrail verify-proof event.tlog-proof --leaf event.json --vkey ./ledger.vkey\n  backtrail verify-proof p.tlog-proof --leaf e.json --vkey ./ledger.vkey && echo in the log")]
+    VerifyProof(VerifyProof),
+    /// Writes the log's contents in other forms.
+    #[command(subcommand)]
+    Export(Export),
+    /// Makes the unsealed tail a sealed Parquet segment.
+    #[command(after_help = "Examples:\n  backtrail seal --ledger ./ledger\n  backtrail seal --ledger ./ledger --key ./ledger.key")]
+    Seal(Seal),
+    /// Asks the ledger in SQL: one query, a file, or a prompt.
+    #[command(after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv")]
+    Sql(Sql),
+    /// Prints the metrics table; `metrics list` and `metrics explain NAME` print definitions.
+    #[command(after_help = "Examples:\n  backtrail metrics --ledger ./ledger --period 2026-09\n  backtrail metrics explain mttr", args_conflicts_with_subcommands = true)]
+    Metrics(Metrics),
+    /// Prints one incident's timeline with durations.
+    #[command(after_help = "Examples:\n  backtrail timeline --ledger ./ledger INC-7\n  backtrail timeline --ledger ./ledger INC-7 --format markdown")]
+    Timeline(Timeline),
+    /// Writes a report folder with evidence, proofs, manifest and signature, or checks one.
+    #[command(subcommand)]
+    Report(Report),
+    /// Lists, shows and checks the controls of the pack.
+    #[command(subcommand)]
+    Controls(Controls),
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns for a person.
+    Table,
+    /// RFC 4180.
+    Csv,
+    /// One JSON array.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// A Markdown table.
+    Markdown,
+    /// A Parquet file on stdout.
+    Parquet,
+}
+
+/// A command that only prints rows.
+#[derive(Debug, Args)]
+pub(crate) struct Formatted {
+    /// How to print; by default a table on a terminal, else CSV.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+}
+
+/// The key that signs.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArg {
+    /// The signing key; by default `LEDGER.key` beside the ledger folder.
+    #[arg(long, env = "BACKTRAIL_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// Which rows an answer is computed from. Printed with every report, so that it can be asked again.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// The checkpoint: a size, or a file with a signed note; by default the newest.
+    #[arg(long, value_name = "SIZE|NOTE")]
+    pub(crate) checkpoint: Option<String>,
+    /// Hide events recorded later than this instant.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// The IANA time zone in which calendar periods are cut.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+    /// A named parameter of the definitions, such as `reopen_window=12h`; may be repeated.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) parameters: Vec<String>,
+    /// `2026`, `2026-Q3`, `2026-10` or `FROM..TO`; by default the last complete month.
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) period: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// The folder to make.
+    #[arg(default_value = "backtrail-demo")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The ledger folder to make.
+    pub(crate) dir: PathBuf,
+    /// The log's name in every checkpoint, for ever: a host name you own and a path.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: String,
+    /// Where to write the signing key; by default `DIR.key` beside the ledger.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Where to write the recovery key, once: keep it offline.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recovery_key_out: Option<PathBuf>,
+    /// Take times from deliveries instead of the clock. For trials only: it marks the ledger for ever.
+    #[arg(long)]
+    pub(crate) simulated_clock: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    /// Files, folders, archives, or `-` for stdin.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The source, or `auto` to recognise each delivery.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub(crate) source: String,
+    /// Show the events and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// `json` for the counts as one object, `ndjson` for one receipt per event, printed once it is durable.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<IngestFormat>,
+    /// Exit with 1 if anything was quarantined.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) fail_on: Option<IngestFailOn>,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IngestFormat {
+    /// A line of counts.
+    Text,
+    /// The counts as one JSON object.
+    Json,
+    /// One receipt per event, then nothing else.
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IngestFailOn {
+    /// At least one delivery was quarantined.
+    Quarantine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// The seed; the same seed gives the same bytes.
+    #[arg(long)]
+    pub(crate) seed: u64,
+    /// How many events.
+    #[arg(long)]
+    pub(crate) events: u64,
+    /// Native events, or recorded deliveries of vendors.
+    #[arg(long, default_value = "native")]
+    pub(crate) shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// One native event a line.
+    Native,
+    /// One recorded delivery a line.
+    Vendor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// The deliveries in quarantine, with their reasons.
+    #[command(after_help = "Examples:\n  backtrail quarantine list --ledger ./ledger\n  backtrail quarantine list --ledger ./ledger --format json")]
+    List(Formatted),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The ledger folder.
+    pub(crate) dir: PathBuf,
+    /// The log's public key: the key text itself or a file that holds it.
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(crate) vkey: Option<String>,
+    /// A signed note of this log that you already hold: what it covers must be a prefix.
+    #[arg(long, value_name = "NOTE")]
+    pub(crate) since: Option<PathBuf>,
+    /// How much to read.
+    #[arg(long, default_value = "content")]
+    pub(crate) level: Level,
+    /// Accept only a log that something outside it vouches for.
+    #[arg(long)]
+    pub(crate) require_anchor: bool,
+    /// The vault is elsewhere or withheld: do not check it.
+    #[arg(long)]
+    pub(crate) without_vault: bool,
+    /// Accept the public demo key.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Level {
+    /// The newest checkpoint only.
+    Head,
+    /// Also files, tiles and the chain of segments.
+    Structure,
+    /// Also every row, statistic and commitment.
+    Content,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The event's id, or its position.
+    pub(crate) event: String,
+    /// Also write the leaf, the exact bytes that are proved.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) leaf: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyProof {
+    /// The `.tlog-proof` file.
+    pub(crate) proof: PathBuf,
+    /// The leaf: the exact bytes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) leaf: PathBuf,
+    /// The log's public key: the key text itself or a file that holds it.
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(crate) vkey: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// The leaves as canonical NDJSON, in order.
+    #[command(after_help = "Examples:\n  backtrail export events --ledger ./ledger > events.ndjson\n  backtrail export events --ledger ./ledger | sha256sum")]
+    Events,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Seal {
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The query; without it, and without a file, a prompt.
+    pub(crate) query: Option<String>,
+    /// A file with one query.
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
+    pub(crate) formatted: Formatted,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Metrics {
+    #[command(subcommand)]
+    pub(crate) action: Option<MetricsAction>,
+    /// Only this service.
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// Only these metrics; may be repeated.
+    #[arg(long = "metric", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The dimension to break down by, such as `service` or `severity`.
+    #[arg(long, value_name = "DIM")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
+    pub(crate) formatted: Formatted,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MetricsAction {
+    /// Every metric, with its question and unit.
+    List(Formatted),
+    /// One metric's definition and SQL.
+    Explain {
+        /// The metric.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Timeline {
+    /// The incident.
+    pub(crate) incident: String,
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
+    pub(crate) formatted: Formatted,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Report {
+    /// SOC 2 evidence for a period.
+    #[command(after_help = "Examples:\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2 --fail-on exceptions")]
+    Soc2(PeriodReport),
+    /// HIPAA evidence for a period.
+    #[command(after_help = "Examples:\n  backtrail report hipaa --ledger ./ledger --period 2026-Q3 --out ./hipaa\n  backtrail report hipaa --ledger ./ledger --period 2026 --out ./hipaa --format html")]
+    Hipaa(PeriodReport),
+    /// The monthly rollback review.
+    #[command(after_help = "Examples:\n  backtrail report monthly --ledger ./ledger --out ./monthly\n  backtrail report monthly --ledger ./ledger --period 2026-09 --out ./september")]
+    Monthly(PeriodReport),
+    /// One incident, with its timeline and proofs.
+    #[command(after_help = "Examples:\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7 --format md")]
+    Incident(IncidentReport),
+    /// Checks a report folder, offline, with nothing but the key.
+    #[command(after_help = "Examples:\n  backtrail report verify ./soc2 --vkey ./ledger.vkey\n  backtrail report verify ./soc2 --vkey \"$(cat ledger.vkey)\"")]
+    Verify(ReportVerify),
+}
+
+/// What every report takes.
+#[derive(Debug, Args)]
+pub(crate) struct ReportCommon {
+    /// The folder to make.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The formats to render; `report.json` is always written.
+    #[arg(long = "format", value_delimiter = ',', default_value = "html,md", value_name = "FORMATS")]
+    pub(crate) formats: Vec<ReportFormat>,
+    /// Parameters, scope and exemptions of yours, as TOML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) overlay: Option<PathBuf>,
+    /// The log's public key; by default `LEDGER.vkey` beside the ledger folder.
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(crate) vkey: Option<String>,
+    /// Exit with 1 if a control has exceptions.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) fail_on: Option<ReportFailOn>,
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// One self-contained page.
+    Html,
+    /// Markdown.
+    Md,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFailOn {
+    /// A control has exceptions.
+    Exceptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeriodReport {
+    #[command(flatten)]
+    pub(crate) common: ReportCommon,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IncidentReport {
+    /// The incident.
+    pub(crate) incident: String,
+    #[command(flatten)]
+    pub(crate) common: ReportCommon,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportVerify {
+    /// The report folder.
+    pub(crate) dir: PathBuf,
+    /// The log's public key: the key text itself or a file that holds it.
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(crate) vkey: String,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Controls {
+    /// Every control, with its statement.
+    #[command(after_help = "Examples:\n  backtrail controls list\n  backtrail controls list --format markdown")]
+    List(Formatted),
+    /// One control: statement, procedure, SQL.
+    #[command(after_help = "Examples:\n  backtrail controls show CHG-02\n  backtrail controls show RBK-03")]
+    Show {
+        /// The control's id.
+        id: String,
+    },
+    /// Checks that every control's SQL keeps the rules for evidence.
+    #[command(after_help = "Examples:\n  backtrail controls lint\n  backtrail controls lint && echo clean")]
+    Lint,
+}
