@@ -1,5 +1,7 @@
 //! The profile `leaf/1`: what it refuses, and that rows, events and bytes agree.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use backtrail_schemas::columns::{COLUMNS, Role, SEQ, Type};

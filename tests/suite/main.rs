@@ -1,4 +1,6 @@
 //! What only shows across crates, in one binary, since each one links all of DataFusion.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it did")]
+
 mod tidy;
 mod tool;
