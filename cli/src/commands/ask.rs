@@ -1,0 +1,75 @@
+//! `sql`, `metrics` and `timeline`: questions to one checkpoint.
+
+use backtrail_query::{MetricFilter, Session, metrics};
+use tokio::runtime::Runtime;
+
+use crate::args::{Global, Metrics, MetricsAction, Sql, Timeline};
+use crate::config::Config;
+use crate::exit::{Failure, NO_INPUT, USAGE, unreadable};
+use crate::output::Out;
+use crate::{rows, session};
+
+/// `sql`
+pub(crate) fn sql(global: &Global, args: &Sql) -> Result<(), Failure> {
+    let config = Config::read(global)?;
+    let (runtime, session) = session::open(global, &config, &args.at)?;
+    let query = match (&args.query, &args.file) {
+        (Some(query), _) => query.clone(),
+        (None, Some(path)) => std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
+        (None, None) => return super::shell::run(&runtime, &session, &args.formatted),
+    };
+    rows::print(&runtime.block_on(session.sql(&query))?, &args.formatted)
+}
+
+/// `metrics`, `metrics list` and `metrics explain`
+pub(crate) fn metrics(global: &Global, args: &Metrics) -> Result<(), Failure> {
+    match &args.action {
+        Some(MetricsAction::List(formatted)) => {
+            let rows = metrics::definitions().iter().map(|m| [m.name.clone(), m.unit.clone(), m.question.clone()]);
+            rows::print(&rows::of_texts(["metric", "unit", "shows"], rows), formatted)
+        }
+        Some(MetricsAction::Explain { name }) => explain(name),
+        None => {
+            let config = Config::read(global)?;
+            let (runtime, session) = session::open(global, &config, &args.at)?;
+            let filter = MetricFilter {
+                names: args.names.clone(),
+                service: args.service.clone(),
+                by: args.by.clone(),
+                ..MetricFilter::default()
+            };
+            rows::print(&runtime.block_on(session.metrics(&filter))?, &args.formatted)
+        }
+    }
+}
+
+fn explain(name: &str) -> Result<(), Failure> {
+    let found = metrics::definitions().iter().find(|m| m.name == name).ok_or_else(|| {
+        let near = session::nearest(name, metrics::definitions().iter().map(|m| m.name.as_str()));
+        Failure::new(USAGE, format_args!("`{name}` is not a metric"))
+            .hint(format_args!("did you mean {near}? `backtrail metrics list` prints them all"))
+    })?;
+    let mut out = Out::new();
+    out.line(found.sql.trim_end())?;
+    out.finish()
+}
+
+/// `timeline`
+pub(crate) fn timeline(global: &Global, args: &Timeline) -> Result<(), Failure> {
+    let config = Config::read(global)?;
+    let (runtime, session) = session::open(global, &config, &args.at)?;
+    let rows = timeline_rows(&runtime, &session, &args.incident)?;
+    if rows.is_empty() {
+        return Err(Failure::new(NO_INPUT, format_args!("no incident `{}` at this checkpoint", args.incident))
+            .hint("`backtrail sql \"select incident_id, title, started_at from incidents\"` lists them"));
+    }
+    rows::print(&rows, &args.formatted)
+}
+
+fn timeline_rows(runtime: &Runtime, session: &Session, incident: &str) -> Result<backtrail_query::Rows, Failure> {
+    let literal = incident.replace('\'', "''");
+    Ok(runtime.block_on(session.sql(&format!("{TIMELINE} where incident_id = '{literal}' order by occurred_at, seq")))?)
+}
+
+/// What a person reads of a timeline; `select *` has the rest.
+const TIMELINE: &str = "select * from timeline";

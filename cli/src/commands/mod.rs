@@ -1,0 +1,11 @@
+//! One module per command.
+
+pub(crate) mod ask;
+pub(crate) mod controls;
+pub(crate) mod demo;
+pub(crate) mod evidence;
+pub(crate) mod ingest;
+pub(crate) mod keys;
+pub(crate) mod report;
+pub(crate) mod shell;
+pub(crate) mod trial;

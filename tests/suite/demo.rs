@@ -1,0 +1,64 @@
+//! The README's first command.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::tool::{ok, run};
+
+/// Every file below `dir`, with its bytes.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_demo_leaves_what_it_says_and_the_same_bytes_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = ok(dir.path(), ["demo", "trial"]);
+    let first = files(&dir.path().join("trial"));
+    for report in ["soc2", "hipaa", "monthly", "incident"] {
+        for file in ["report.json", "report.html", "report.md", "manifest.json", "checkpoint.note"] {
+            assert!(first.contains_key(&format!("reports/{report}/{file}")), "{report}/{file}");
+        }
+        let out = format!("trial/reports/{report}");
+        ok(dir.path(), ["report", "verify", &out, "--vkey", "trial/vkey"]);
+        assert!(said.contains(&out), "{said}");
+    }
+    assert_eq!(run(dir.path(), ["verify", "trial/ledger", "--vkey", "trial/vkey"]).exit, 40);
+    ok(dir.path(), ["verify", "trial/ledger", "--vkey", "trial/vkey", "--demo"]);
+    assert_eq!(ok(dir.path(), ["demo", "trial"]), said);
+    let second = files(&dir.path().join("trial"));
+    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    for (name, bytes) in &first {
+        assert!(second[name] == *bytes, "{name} differs");
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_a_report_folder_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(dir.path(), ["demo", "trial"]);
+    let report = dir.path().join("trial/reports/incident");
+    for (name, bytes) in files(&report) {
+        let mut changed = bytes.clone();
+        let at = changed.len() / 2;
+        changed[at] ^= 1;
+        std::fs::write(report.join(&name), &changed).unwrap();
+        let ran = run(dir.path(), ["report", "verify", "trial/reports/incident", "--vkey", "trial/vkey"]);
+        assert_ne!(ran.exit, 0, "{name}");
+        std::fs::write(report.join(&name), &bytes).unwrap();
+    }
+    ok(dir.path(), ["report", "verify", "trial/reports/incident", "--vkey", "trial/vkey"]);
+}
