@@ -1,0 +1,61 @@
+//! The list of `views/*.sql`, in their order.
+
+use crate::header;
+
+/// One view.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The table name.
+    pub name: &'static str,
+    /// The whole file.
+    pub sql: &'static str,
+    /// Whether its rows are computed once and kept; the others are put into each query that reads them.
+    pub kept: bool,
+}
+
+impl View {
+    /// What one row is, from the file's header.
+    pub fn shows(&self) -> String {
+        header::field(self.sql, "shows").unwrap_or_default()
+    }
+}
+
+macro_rules! files {
+    ($($file:literal),* $(,)?) => {
+        &[$(($file, include_str!(concat!("../views/", $file, ".sql")))),*]
+    };
+}
+
+/// File names without `.sql`: the order number, `_`, the view's name. A view reads only views above it.
+const FILES: &[(&str, &str)] = files!["10_events", "11_facts", "20_version_identities", "21_rollback_rows"];
+
+/// All views, in order.
+pub fn all() -> Vec<View> {
+    let view = |(file, sql): &(&'static str, &'static str)| {
+        let name = file.split_once('_').expect("a test checks the names").1;
+        View { name, sql, kept: header::field(sql, "kept").as_deref() != Some("no") }
+    };
+    FILES.iter().map(view).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_listed_in_order_under_its_own_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/views");
+        let mut found: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".sql").map(str::to_owned))
+            .collect();
+        found.sort();
+        let listed: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(listed, found);
+        for view in all() {
+            assert_eq!(header::field(view.sql, "view").as_deref(), Some(view.name));
+            assert!(!view.shows().is_empty(), "{} says what it shows", view.name);
+        }
+    }
+}
