@@ -12,7 +12,7 @@ pub(crate) struct Line {
     pub(crate) occurred: Timestamp,
     /// When it reached us.
     pub(crate) received: Timestamp,
-    /// `push`, `poll` or `file`.
+    /// `push`, `poll` or `file`; a line states it unless it is `file`.
     pub(crate) mode: &'static str,
     /// The source, as `ingest` names it.
     pub(crate) source: &'static str,
@@ -49,13 +49,16 @@ impl Line {
     pub(crate) fn text(&self) -> String {
         let headers: Map<String, Value> =
             self.headers.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
-        text(&json!({
+        let mut line = json!({
             "received_at": self.received.to_string(),
             "source": self.source,
-            "mode": self.mode,
             "headers": headers,
             "body": text(&self.body),
-        }))
+        });
+        if self.mode != "file" {
+            line["mode"] = json!(self.mode);
+        }
+        text(&line)
     }
 }
 
