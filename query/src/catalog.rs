@@ -13,6 +13,7 @@ use datafusion::prelude::SessionContext;
 use tokio::sync::OnceCell;
 
 use crate::error::Error;
+use crate::output::Rows;
 use crate::views::{self, View};
 
 /// Opens a context that shares this catalog, while the session lives.
@@ -49,9 +50,9 @@ impl Tables {
         if !view.kept {
             return Ok(frame.into_view());
         }
-        let schema = Arc::clone(frame.schema().inner());
-        let batches = frame.collect().await.map_err(failed)?;
-        Ok(Arc::new(MemTable::try_new(schema, vec![batches]).map_err(failed)?))
+        let planned = Arc::clone(frame.schema().inner());
+        let rows = Rows::new(&planned, frame.collect().await.map_err(failed)?)?;
+        Ok(Arc::new(MemTable::try_new(rows.schema, vec![rows.batches]).map_err(failed)?))
     }
 
     /// Refuses a view that reads itself or a later one: it would wait for itself for ever.

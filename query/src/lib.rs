@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod output;
 pub mod parameters;
 pub mod period;
+mod runs;
 pub mod session;
 pub mod source;
 mod statement;

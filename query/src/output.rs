@@ -1,9 +1,10 @@
 //! An answer, and the forms in which it is written.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -62,6 +63,28 @@ impl std::str::FromStr for Format {
 }
 
 impl Rows {
+    /// The batches that the engine gave for a query whose planned schema is `planned`. The plan and the batches may differ
+    /// in what they say about NULL, so every column may hold it here.
+    ///
+    /// # Errors
+    /// The batches differ in their types.
+    pub(crate) fn new(planned: &Schema, batches: Vec<RecordBatch>) -> Result<Self, Error> {
+        let given = batches.first().map(RecordBatch::schema);
+        let fields = given.as_deref().unwrap_or(planned).fields().iter();
+        let fields = fields.map(|f| Field::new(f.name(), f.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let alike = |batch: RecordBatch| {
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(
+                Arc::clone(&schema),
+                batch.columns().to_vec(),
+                &options,
+            )
+        };
+        let batches = batches.into_iter().map(alike).collect::<Result<_, _>>();
+        Ok(Self { batches: batches.map_err(|e| Error::internal(e.to_string()))?, schema })
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()

@@ -24,6 +24,7 @@ use crate::limits;
 use crate::output::Rows;
 use crate::parameters::{Parameters, Value};
 use crate::period::{Period, Window};
+use crate::runs::deployment_number;
 use crate::source::{Source, log_table};
 use crate::statement;
 use crate::udf;
@@ -98,9 +99,8 @@ impl Session {
         let plan = state.statement_to_plan(parsed).await.map_err(wrong)?;
         statement::read_only().verify_plan(&plan).map_err(wrong)?;
         let frame = self.ctx.execute_logical_plan(plan).await.map_err(wrong)?;
-        let schema = Arc::clone(frame.schema().inner());
-        let batches = frame.collect().await.map_err(wrong)?;
-        Ok(Rows { schema, batches })
+        let planned = Arc::clone(frame.schema().inner());
+        Rows::new(&planned, frame.collect().await.map_err(wrong)?)
     }
 
     /// Runs SQL of our own, called `name` in errors.
@@ -168,6 +168,7 @@ fn context(source: &Source, options: &Options) -> Result<SessionContext, Error> 
     for function in udf::all() {
         ctx.register_udf(function);
     }
+    ctx.register_udaf(deployment_number());
     Ok(ctx)
 }
 
@@ -252,18 +253,14 @@ fn parameters_batch(as_of: Timestamp, window: Window, parameters: &Parameters) -
 
 /// `kinds(kind, phase, rank)`: the canonical order of rows of equal time.
 fn kinds_batch() -> RecordBatch {
-    let all = || {
-        kinds::KINDS
-            .iter()
-            .flat_map(|(kind, phases)| phases.iter().map(move |phase| (*kind, *phase)))
-    };
-    let ranks = (0..).take(all().count());
+    let pairs = kinds::KINDS
+        .iter()
+        .flat_map(|(kind, phases)| phases.iter().map(move |phase| (*kind, *phase)));
+    let (kinds, phases): (Vec<&str>, Vec<&str>) = pairs.unzip();
+    let ranks = (0..).take(kinds.len());
     batch([
-        (
-            "kind".to_owned(),
-            Arc::new(StringArray::from_iter_values(all().map(|(k, _)| k))) as ArrayRef,
-        ),
-        ("phase".to_owned(), Arc::new(StringArray::from_iter_values(all().map(|(_, p)| p)))),
+        ("kind".to_owned(), Arc::new(StringArray::from(kinds)) as ArrayRef),
+        ("phase".to_owned(), Arc::new(StringArray::from(phases))),
         ("rank".to_owned(), Arc::new(Int64Array::from_iter_values(ranks))),
     ])
 }

@@ -78,10 +78,14 @@ pub(crate) fn decimals(millionths: Vec<Option<i128>>) -> Decimal128Array {
 /// All scalar functions.
 pub(crate) fn all() -> Vec<ScalarUDF> {
     let two = || Signature::exact(vec![DataType::Int64, DataType::Int64], Volatility::Immutable);
-    let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let one = Signature::exact(vec![instant], Volatility::Immutable);
+    let one = Signature::exact(vec![instant()], Volatility::Immutable);
     [
         ("epoch_us", Op::EpochUs, one),
+        (
+            "to_timestamp_us",
+            Op::ToTimestamp,
+            Signature::exact(vec![DataType::Int64], Volatility::Immutable),
+        ),
         ("ratio", Op::Ratio, two()),
         ("mean_us", Op::Mean, two()),
         ("wilson_low", Op::WilsonLow, two()),
@@ -91,11 +95,18 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
     .to_vec()
 }
 
+/// The type of every instant.
+fn instant() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
 /// Which function it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Op {
     /// `epoch_us(timestamp)`: microseconds since 1970, as in DuckDB.
     EpochUs,
+    /// `to_timestamp_us(microseconds)`: the instant that many microseconds after 1970, the other way round.
+    ToTimestamp,
     /// `ratio(numerator, denominator)`: see [`ratio`].
     Ratio,
     /// `mean_us(sum, count)`: see [`mean`].
@@ -125,6 +136,7 @@ impl ScalarUDFImpl for Function {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.op {
             Op::EpochUs | Op::Mean => DataType::Int64,
+            Op::ToTimestamp => instant(),
             Op::Ratio | Op::WilsonLow | Op::WilsonHigh => DataType::Decimal128(18, 6),
         })
     }
@@ -135,6 +147,11 @@ impl ScalarUDFImpl for Function {
             Op::EpochUs => {
                 let times = columns[0].as_primitive::<TimestampMicrosecondType>();
                 Arc::new(times.reinterpret_cast::<Int64Type>())
+            }
+            Op::ToTimestamp => {
+                let numbers = columns[0].as_primitive::<Int64Type>();
+                let times = numbers.reinterpret_cast::<TimestampMicrosecondType>();
+                Arc::new(times.with_timezone("UTC"))
             }
             Op::Mean => {
                 let cells = self.cells(&columns)?.into_iter();
@@ -167,7 +184,7 @@ impl Function {
 
     fn cell(&self, left: i64, right: i64) -> Option<i128> {
         match self.op {
-            Op::EpochUs => None,
+            Op::EpochUs | Op::ToTimestamp => None,
             Op::Ratio => ratio(left, right),
             Op::Mean => mean(left, right),
             Op::WilsonLow => wilson(left, right).map(|[low, _]| low),

@@ -27,7 +27,27 @@ macro_rules! files {
 }
 
 /// File names without `.sql`: the order number, `_`, the view's name. A view reads only views above it.
-const FILES: &[(&str, &str)] = files!["10_events", "11_facts", "20_version_identities", "21_rollback_rows"];
+const FILES: &[(&str, &str)] = files![
+    "10_events",
+    "11_facts",
+    "12_approval_rows",
+    "20_version_identities",
+    "21_rollback_rows",
+    "22_deployment_rows",
+    "23_deployment_marks",
+    "24_rollback_slots",
+    "25_deployment_lives",
+    "26_deployments",
+    "27_slot_history",
+    "28_oscillation_episodes",
+    "30_rollback_attempts",
+    "31_rollback_statements",
+    "32_rollback_slot_blames",
+    "33_sli_samples",
+    "34_sli_spans",
+    "35_rollback_holds",
+    "40_rollback_marks",
+];
 
 /// All views, in order.
 pub fn all() -> Vec<View> {

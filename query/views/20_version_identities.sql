@@ -26,12 +26,12 @@ resolved as (
   from named
   where artifact_digest is not null
   union all
-  select service, 'commit', commit_sha, case when digests = 1 then digest end, commit_sha
+  select service, 'commit' as key_kind, commit_sha as key, case when digests = 1 then digest end as digest, commit_sha
   from commit_digests
   union all
-  select l.service, 'label', l.version,
-    case when l.digests = 1 then l.digest when l.digests = 0 and l.commits = 1 and c.digests = 1 then c.digest end,
-    case when l.digests = 0 and l.commits = 1 then l.commit_sha end
+  select l.service, 'label' as key_kind, l.version as key,
+    case when l.digests = 1 then l.digest when l.digests = 0 and l.commits = 1 and c.digests = 1 then c.digest end as digest,
+    case when l.digests = 0 and l.commits = 1 then l.commit_sha end as commit_sha
   from labels l
   left join commit_digests c on c.service = l.service and c.commit_sha = l.commit_sha
 )

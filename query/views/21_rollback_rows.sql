@@ -18,8 +18,8 @@ places as (
   group by rollback_key
 )
 select k.rollback_key as rollback_id, k.rollback_id is not null as named, k.event_id, k.phase, k.occurred_at, k.ord,
-  coalesce(k.service, p.service) as service,
-  coalesce(k.environment, p.environment) as environment,
-  k.environment_tier, k.region, k.deployment_id, k.rollback_of, k.from_version, k.to_version, k.recognised_by
+  coalesce(k.service, p.service) as service, coalesce(k.environment, p.environment) as environment,
+  k.environment_tier, k.region, k.actor, k.approver, k.deployment_id, k.rollback_of, k.from_version, k.to_version,
+  k.mechanism, k.trigger, k.trigger_condition, k.signals, k.policy_id, k.recognised_by, k.incident_id, k.override, k.drill
 from keyed k
 join places p on p.rollback_key = k.rollback_key

@@ -1,0 +1,127 @@
+//! The views and metrics, held against cases as data (`tests/cases/*.slt`) and against models written apart.
+
+mod case;
+
+use std::path::Path;
+
+use backtrail_query::{MetricFilter, Rows, Session};
+use case::{Case, Query};
+
+/// Every case of every file, in the given order of arrival and in two others, which must change nothing.
+#[tokio::test]
+async fn cases_hold_in_every_order_of_arrival() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let (mut failures, mut checked) = (Vec::new(), 0);
+    for file in files {
+        let cases = case::parse(&std::fs::read_to_string(&file).unwrap());
+        assert!(!cases.is_empty(), "{} has no case", file.display());
+        for case in cases {
+            let found = check(&case).await;
+            failures.extend(
+                found.into_iter().map(|f| format!("{}: {}: {f}", file.display(), case.name)),
+            );
+            checked += 1;
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} failures in {checked} cases\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
+}
+
+/// Each view and metric of an almost empty log: none fails, and none invents a row of itself.
+#[tokio::test]
+async fn every_view_and_metric_runs_over_next_to_nothing() {
+    let text = "case c\nservice.declared 01T10:00";
+    let session = case::parse(text)[0].open(|_| ()).await;
+    let mut failures = Vec::new();
+    for name in session.tables() {
+        if let Err(e) = session.sql(&format!("select * from {name}")).await {
+            failures.push(format!("{name}: {e}"));
+        }
+    }
+    for metric in backtrail_query::metrics::definitions() {
+        let filter = MetricFilter { names: vec![metric.name.clone()], ..MetricFilter::default() };
+        if let Err(e) = session.metrics(&filter).await {
+            failures.push(format!("{}: {e}", metric.name));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+async fn check(case: &Case) -> Vec<String> {
+    assert!(!case.queries.is_empty(), "{}: no query", case.name);
+    let mut failures = ask(case, &case.open(|_| ()).await, "as written").await;
+    if !case.ordered && failures.is_empty() {
+        failures = ask(case, &case.open(|events| events.reverse()).await, "reversed").await;
+        failures.extend(
+            ask(case, &case.open(|events| events.sort_by_key(scrambled)).await, "scrambled").await,
+        );
+    }
+    failures
+}
+
+/// An order that has nothing to do with time: by the bytes of the id, backwards.
+fn scrambled(event: &backtrail_schemas::Event) -> Vec<u8> {
+    event.text("event_id").unwrap().bytes().rev().collect()
+}
+
+async fn ask(case: &Case, session: &Session, order: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for query in &case.queries {
+        let got = answer(session, query).await;
+        let want = match &query.error {
+            Some(text) => vec![format!("error {text}")],
+            None => query.rows.clone(),
+        };
+        if got != want {
+            let (got, want) = (got.join("\n  "), want.join("\n  "));
+            failures.push(format!("({order})\n{}got:\n  {got}\nwant:\n  {want}", query.sql));
+        }
+    }
+    failures
+}
+
+/// The rows of a query, or of `metric NAME: columns`, cells joined by ` | `.
+async fn answer(session: &Session, query: &Query) -> Vec<String> {
+    let result = match query.sql.strip_prefix("metric ") {
+        Some(rest) => metric(session, rest).await,
+        None => session.sql(&query.sql).await,
+    };
+    match result {
+        Ok(rows) => shown(&rows),
+        Err(e) => {
+            let text = format!("{e}; hint: {}", e.hint().unwrap_or("none"));
+            match &query.error {
+                Some(part) if text.contains(part.as_str()) => vec![format!("error {part}")],
+                _ => vec![format!("error {text}")],
+            }
+        }
+    }
+}
+
+/// `NAME: column, column` → those columns of all rows of one metric.
+async fn metric(session: &Session, text: &str) -> Result<Rows, backtrail_query::Error> {
+    let (name, columns) = text.trim().split_once(':').unwrap();
+    let filter = MetricFilter { names: vec![name.trim().to_owned()], ..MetricFilter::default() };
+    let rows = session.metrics(&filter).await?;
+    let wanted: Vec<usize> =
+        columns.split(',').map(|c| rows.schema.index_of(c.trim()).unwrap()).collect();
+    let batches = rows.batches.iter().map(|b| b.project(&wanted).unwrap()).collect();
+    Ok(Rows { schema: std::sync::Arc::new(rows.schema.project(&wanted).unwrap()), batches })
+}
+
+fn shown(rows: &Rows) -> Vec<String> {
+    let cells = rows.texts().unwrap();
+    cells
+        .into_iter()
+        .map(|row| {
+            let row = row.into_iter().map(|cell| cell.unwrap_or_else(|| "NULL".to_owned()));
+            row.map(|c| c.trim_end_matches(".000000Z").to_owned()).collect::<Vec<_>>().join(" | ")
+        })
+        .collect()
+}
