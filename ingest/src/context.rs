@@ -1,0 +1,55 @@
+//! What intake knows of a delivery besides its bytes.
+
+/// How deliveries reach us and how far they are to be believed: the same for every delivery of one run or endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// How the delivery reached us.
+    pub mode: Mode,
+    /// How it was authenticated: `hmac-sha256`, `token`, `file`, `none` …
+    pub authn_method: String,
+    /// Whether a signature or secret was checked and held.
+    pub authn_verified: bool,
+    /// Which of the live secrets it was.
+    pub authn_key_id: Option<String>,
+    /// Whether the ledger's clock is simulated. Only there may a native event say when it was recorded.
+    pub simulated_clock: bool,
+    /// Columns of the place (`environment`, `environment_tier`, `region`, `cluster` …) that the configuration states
+    /// for every event of the source that does not state them itself.
+    pub defaults: Vec<(&'static str, String)>,
+}
+
+impl Context {
+    /// Deliveries read from files: nobody authenticated them but whoever may read the files.
+    pub fn file() -> Self {
+        Self {
+            mode: Mode::File,
+            authn_method: "file".to_owned(),
+            authn_verified: false,
+            authn_key_id: None,
+            simulated_clock: false,
+            defaults: Vec::new(),
+        }
+    }
+}
+
+/// How a delivery reached us: the words of column `ingest_mode` that intake writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The source sent it.
+    Push,
+    /// We asked the source.
+    Poll,
+    /// It was read from a file.
+    File,
+}
+
+impl Mode {
+    /// The word in column `ingest_mode`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Poll => "poll",
+            Self::File => "file",
+        }
+    }
+}

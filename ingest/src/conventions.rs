@@ -1,0 +1,78 @@
+//! Keys by which a shop can say in a free field of its own (GitHub's `deployment.payload`, CDEvents' `customData`) what
+//! the source has no field for.
+
+use backtrail_schemas::Draft;
+use serde_json::Value;
+
+/// The keys that are read, and the column each goes to. A value that is neither a text nor a whole number is not ours.
+pub(crate) const KEYS: &[(&str, &str)] = &[
+    ("service", "service"),
+    ("environment", "environment"),
+    ("region", "region"),
+    ("version", "version"),
+    ("artifact_digest", "artifact_digest"),
+    ("commit_sha", "commit_sha"),
+    ("deployment_id", "deployment_id"),
+    ("change_id", "change_id"),
+    ("incident_id", "incident_id"),
+    ("rollback_id", "rollback_id"),
+    ("rollback_of", "rollback_of"),
+];
+
+/// What the free field `extra` states.
+#[derive(Debug, Default)]
+pub(crate) struct Conventions(Vec<(&'static str, String)>);
+
+impl Conventions {
+    /// Reads an object, or a text that holds one as JSON.
+    pub(crate) fn read(extra: Option<&Value>) -> Self {
+        let parsed;
+        let object = match extra {
+            Some(Value::String(text)) => {
+                parsed = backtrail_schemas::json::parse(text.as_bytes()).unwrap_or_default();
+                &parsed
+            }
+            Some(value) => value,
+            None => return Self::default(),
+        };
+        let stated = KEYS.iter().filter_map(|(key, column)| {
+            let text = match object.get(key)? {
+                Value::String(text) => text.clone(),
+                Value::Number(n) if !n.is_f64() => n.to_string(),
+                _ => return None,
+            };
+            Some((*column, text)).filter(|(_, text)| !text.is_empty())
+        });
+        Self(stated.collect())
+    }
+
+    /// What is stated for a column.
+    pub(crate) fn get(&self, column: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| *name == column).map(|(_, text)| text.as_str())
+    }
+
+    /// Puts what is stated into the columns in `wanted`, over what is there.
+    pub(crate) fn put(&self, draft: &mut Draft, wanted: &[&str]) {
+        for (column, text) in self.0.iter().filter(|(column, _)| wanted.contains(column)) {
+            draft.event.put(column, text.as_str());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_texts_and_whole_numbers_are_ours() {
+        let said = json!({"service": "cart", "version": 12, "region": {"x": 1}, "change_id": 1.5, "other": "x", "rollback_of": ""});
+        let read = Conventions::read(Some(&said));
+        assert_eq!((read.get("service"), read.get("version")), (Some("cart"), Some("12")));
+        assert_eq!(read.0.len(), 2);
+        assert_eq!(Conventions::read(Some(&json!(said.to_string()))).get("service"), Some("cart"));
+        for nothing in [json!(""), json!("free text"), json!([1]), json!(null)] {
+            assert!(Conventions::read(Some(&nothing)).0.is_empty());
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Every bound of intake, with its reason.
+
+/// The largest body of one delivery, in bytes: GitHub, the most generous sender that we read, caps its bodies there.
+pub const BODY_BYTES_MAX: usize = 25 << 20;
+
+/// The longest line of an NDJSON file, in bytes: a recorded delivery with the largest body as JSON text or base64, and
+/// its headers.
+pub const LINE_BYTES_MAX: usize = 2 * BODY_BYTES_MAX + HEADERS_BYTES_MAX;
+
+/// Room for the headers of a recorded delivery, in bytes: ten times what web servers take by default.
+pub const HEADERS_BYTES_MAX: usize = 80 << 10;
+
+/// How much of an oversized body or line is kept for quarantine, in bytes: enough to see what it is.
+pub const REFUSED_BYTES_MAX: usize = 64 << 10;
+
+/// How many files one archive may hold: a year of one delivery per half minute, one file each.
+pub const ARCHIVE_ENTRIES_MAX: usize = 1 << 20;
+
+/// How many times larger than its file an archive may get: text logs reach 30, gzip itself at most 1032.
+pub const EXPANSION_RATIO_MAX: u64 = 200;
+
+/// What any archive may expand to, in bytes, so that the ratio does not refuse small files.
+pub const EXPANSION_BYTES_FREE: u64 = 64 << 20;
+
+/// How deep folders may nest.
+pub const FOLDER_DEPTH_MAX: usize = 64;
+
+/// How many events one delivery may give: a batch or list as large as its body allows is never larger in practice, and
+/// one delivery is appended at once.
+pub const DELIVERY_EVENTS_MAX: usize = 10_000;
+
+/// How many deliveries are appended at once: enough that one disk flush is shared by many.
+pub const BATCH_DELIVERIES_MAX: usize = 1_000;
+
+/// How many bytes of bodies are held in memory before they are appended.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+
+/// The longest reason of a reject, in characters: it names a file and a path, it does not repeat the body.
+pub const REASON_CHARS_MAX: usize = 600;
+
+/// How many labels one event may bring as attributes.
+pub const ATTRIBUTES_MAX: usize = 64;
+
+/// What the ledger may add to a leaf, in bytes: a pseudonym with its column name, and a commitment with its own.
+pub const LEAF_BYTES_PER_PERSON: usize = 64;
+/// See [`LEAF_BYTES_PER_PERSON`]: `"backout_plan_commitment":"hmac-sha256:<64 hex>",`.
+pub const LEAF_BYTES_PER_COMMITMENT: usize = 112;
+/// `recorded_at`, and the commitments to body and headers.
+pub const LEAF_BYTES_RESERVED: usize = 64 + 2 * LEAF_BYTES_PER_COMMITMENT;
+
+const _: () = assert!(LINE_BYTES_MAX > 2 * BODY_BYTES_MAX && REFUSED_BYTES_MAX < BODY_BYTES_MAX);
+const _: () = assert!(LEAF_BYTES_RESERVED < backtrail_schemas::limits::LEAF_BYTES_MAX / 2);
+const _: () = assert!(BATCH_DELIVERIES_MAX > 0 && BATCH_BYTES_MAX > 0);

@@ -1,0 +1,140 @@
+//! From one delivery to drafts and rejects: pure, total, never guessing.
+
+use backtrail_schemas::limits::LEAF_BYTES_MAX;
+use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject, leaf};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::document;
+use crate::limits::{
+    DELIVERY_EVENTS_MAX, LEAF_BYTES_PER_COMMITMENT, LEAF_BYTES_PER_PERSON, LEAF_BYTES_RESERVED,
+    REASON_CHARS_MAX,
+};
+use crate::node::reject;
+use crate::recognise::recognise;
+use crate::sources;
+
+/// How one source's deliveries are read.
+#[derive(Debug)]
+pub struct Mapper {
+    /// The name in column `source` and in `--source`.
+    pub name: &'static str,
+    /// Whether its bodies may be YAML.
+    pub(crate) yaml: bool,
+    /// Whether the headers name the source.
+    pub(crate) claims: fn(&Delivery) -> bool,
+    /// Whether a body without telling headers has the shape of this source.
+    pub(crate) looks: fn(&Value) -> bool,
+    /// The mapping itself.
+    pub(crate) map: fn(&Value, &Delivery, &Context) -> Mapped,
+}
+
+/// All mappers, in the order of `docs/sources.md`.
+pub fn mappers() -> &'static [Mapper] {
+    &[
+        sources::native::MAPPER,
+        sources::cdevents::MAPPER,
+        sources::github::MAPPER,
+        sources::pagerduty::MAPPER,
+        sources::argo::MAPPER,
+    ]
+}
+
+/// What became of `delivery`: drafts, rejects, or the reason why it was left out; never nothing.
+///
+/// Pure: the same delivery and context give the same result. Each reject says where the delivery was read
+/// ([`Delivery::origin`]) and which path of the body it is about.
+pub fn map(delivery: &Delivery, context: &Context) -> Mapped {
+    let mut mapped = match mapped(delivery, context) {
+        Ok(mapped) => mapped,
+        Err(reject) => refused(reject),
+    };
+    let drafts = std::mem::take(&mut mapped.drafts);
+    if drafts.len() > DELIVERY_EVENTS_MAX {
+        mapped.rejects.push(reject("too_large", format!("more than {DELIVERY_EVENTS_MAX} events")));
+    } else {
+        for draft in drafts {
+            match complete(draft, context) {
+                Ok(draft) => mapped.drafts.push(draft),
+                Err(reject) => mapped.rejects.push(reject),
+            }
+        }
+    }
+    if mapped.drafts.is_empty() && mapped.rejects.is_empty() && mapped.ignored.is_none() {
+        mapped.rejects.push(reject("no_fact", "the delivery holds no event"));
+    }
+    for reject in &mut mapped.rejects {
+        reject.reason = located(&delivery.origin, &reject.reason);
+    }
+    mapped
+}
+
+/// A delivery that is one reject.
+pub(crate) fn refused(reject: Reject) -> Mapped {
+    Mapped { rejects: vec![reject], ..Mapped::default() }
+}
+
+/// A delivery without a fact for the log.
+pub(crate) fn ignored(why: impl Into<String>) -> Mapped {
+    Mapped { ignored: Some(why.into()), ..Mapped::default() }
+}
+
+/// Puts several results into one; what one element ignores does not hide the others.
+pub(crate) fn gathered(parts: impl IntoIterator<Item = Mapped>) -> Mapped {
+    let mut all = Mapped::default();
+    for part in parts {
+        all.drafts.extend(part.drafts);
+        all.rejects.extend(part.rejects);
+        all.ignored = all.ignored.or(part.ignored);
+    }
+    if !(all.drafts.is_empty() && all.rejects.is_empty()) {
+        all.ignored = None;
+    }
+    all
+}
+
+fn mapped(delivery: &Delivery, context: &Context) -> Result<Mapped, Reject> {
+    let document = document::parse(delivery)?;
+    let mapper = recognise(delivery, &document.value)?;
+    if document.yaml && !mapper.yaml {
+        return Err(reject("bad_json", format!("a {} delivery is JSON", mapper.name)));
+    }
+    Ok((mapper.map)(&document.value, delivery, context))
+}
+
+/// The draft with the configured place, if it is an event that fits into a leaf.
+fn complete(mut draft: Draft, context: &Context) -> Result<Draft, Reject> {
+    for (column, text) in &context.defaults {
+        if draft.event.get(column).is_none() {
+            draft.event.put(column, text.as_str());
+        }
+    }
+    draft.event.check_drafted(&["recorded_at"]).map_err(|e| reject("bad_value", e.to_string()))?;
+    let texts = draft.texts.iter().map(|(field, text)| (*field, text.as_str()));
+    let mut vaulted = texts.chain(draft.people.iter().map(|(column, who)| (*column, name_of(who))));
+    if let Some((field, _)) = vaulted.find(|(_, text)| text.is_empty() || text.contains('\0')) {
+        return Err(reject("bad_value", format!("field `{field}`: empty, or U+0000 in a text")));
+    }
+    let bytes = leaf::encode(&draft.event).map_err(|e| reject("too_large", e.to_string()))?.len();
+    let later = LEAF_BYTES_RESERVED
+        + draft.people.iter().map(|(_, who)| LEAF_BYTES_PER_PERSON + name_of(who).len()).sum::<usize>()
+        + draft.texts.len() * LEAF_BYTES_PER_COMMITMENT;
+    if bytes + later > LEAF_BYTES_MAX {
+        let reason = format!("an event of {bytes} bytes; with pseudonyms and commitments it exceeds {LEAF_BYTES_MAX}");
+        return Err(reject("too_large", reason));
+    }
+    Ok(draft)
+}
+
+fn name_of(who: &Identity) -> &str {
+    match who {
+        Identity::Person { id, .. } => id,
+        Identity::Bot(name) | Identity::Vendor(name) => name,
+    }
+}
+
+/// The reason with its origin before it, on one line and of bounded length.
+pub(crate) fn located(origin: &str, reason: &str) -> String {
+    let whole = if origin.is_empty() { reason.to_owned() } else { format!("{origin}: {reason}") };
+    whole.chars().take(REASON_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

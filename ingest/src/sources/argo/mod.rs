@@ -1,0 +1,173 @@
+//! Argo Rollouts: `Rollout` and `AnalysisRun` objects as `kubectl get -o yaml|json` or a watch gives them.
+//!
+//! An object is a state, not an event: each mark is read from a time that the controller wrote, and its natural key
+//! holds that time, so that every later snapshot of the same mark is the same fact.
+
+mod analysis;
+mod rollout;
+
+use backtrail_schemas::{Delivery, Draft, Mapped, Reject};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::facts::{Facts, put_label};
+use crate::mapper::{Mapper, gathered, ignored, refused};
+use crate::node::Node;
+use crate::words::tier;
+
+pub(crate) const MAPPER: Mapper =
+    Mapper { name: "argo-rollouts", yaml: true, claims: |_| false, looks, map };
+
+const REVISION: &str = "rollout.argoproj.io/revision";
+
+/// The annotations by which OpenTelemetry's operator lets a workload name its resource attributes, and our columns.
+const PLACE: &[(&str, &str)] = &[
+    ("resource.opentelemetry.io/service.name", "service"),
+    ("resource.opentelemetry.io/service.version", "version"),
+    ("resource.opentelemetry.io/deployment.environment.name", "environment"),
+    ("resource.opentelemetry.io/cloud.region", "region"),
+    ("resource.opentelemetry.io/k8s.cluster.name", "cluster"),
+];
+
+/// The labels that are kept as attributes.
+const LABELS: &[&str] = &["app.kubernetes.io/instance", "app.kubernetes.io/part-of"];
+
+fn looks(body: &Value) -> bool {
+    let ours = |v: &Value| v["apiVersion"].as_str().is_some_and(|a| a.starts_with("argoproj.io/"))
+        && matches!(v["kind"].as_str(), Some("Rollout" | "RolloutList" | "AnalysisRun" | "AnalysisRunList" | "Experiment"));
+    let watched = body.get("object").unwrap_or(body);
+    ours(watched) || watched["items"].as_array().is_some_and(|items| items.iter().any(|i| ours(i) || ours(&i["object"])))
+}
+
+fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
+    let mut objects = Vec::new();
+    if let Err(reject) = collect(&Node::root(body), &mut objects, 0) {
+        return refused(reject);
+    }
+    if objects.is_empty() {
+        return ignored("an empty list");
+    }
+    let around = Around { objects };
+    gathered(around.objects.iter().map(|object| element(object, &around, context)))
+}
+
+/// The objects of lists, in order; a watch wraps each in `object`.
+fn collect<'a>(node: &Node<'a>, into: &mut Vec<Node<'a>>, depth: usize) -> Result<(), Reject> {
+    let wrapped = node.get("object");
+    let node = if wrapped.exists() && !node.get("kind").exists() { wrapped } else { node.clone() };
+    let list = node.get("kind").text()?.is_some_and(|kind| kind.ends_with("List"));
+    if !list || depth > 1 {
+        into.push(node);
+        return Ok(());
+    }
+    node.get("items").items()?.iter().try_for_each(|item| collect(item, into, depth + 1))
+}
+
+fn element(node: &Node<'_>, around: &Around<'_>, context: &Context) -> Mapped {
+    let kind = node.get("kind");
+    let ours = node.get("apiVersion").text().is_ok_and(|v| v.is_some_and(|v| v.starts_with("argoproj.io/")));
+    let drafts = match kind.text() {
+        Ok(Some("Rollout")) if ours => rollout::facts_of(node, around, context),
+        Ok(Some("AnalysisRun")) if ours => analysis::facts_of(node, around, context),
+        Ok(Some("ReplicaSet")) if around.owner(node).is_some() => {
+            return ignored("a replica set whose rollout was read with it");
+        }
+        Ok(Some(_)) => Err(kind.unknown("unmapped_type", "is not a kind that is read")),
+        Ok(None) => Err(kind.missing()),
+        Err(reject) => Err(reject),
+    };
+    match drafts {
+        Ok(drafts) if drafts.is_empty() => ignored("the controller has not reported on this object yet"),
+        Ok(drafts) => Mapped { drafts, ..Mapped::default() },
+        Err(reject) => refused(reject),
+    }
+}
+
+/// The objects of one delivery, each of which may explain another.
+struct Around<'a> {
+    objects: Vec<Node<'a>>,
+}
+
+impl<'a> Around<'a> {
+    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &Node<'a>> {
+        self.objects.iter().filter(move |o| matches!(o.get("kind").text(), Ok(Some(k)) if k == kind))
+    }
+
+    /// The rollout that owns an object, if it came with it.
+    fn owner(&self, node: &Node<'_>) -> Option<&Node<'a>> {
+        self.of_kind("Rollout").find(|rollout| owned_by(node, rollout))
+    }
+
+    /// The replica set of `rollout` with this pod template hash.
+    fn replica_set(&self, rollout: &Node<'_>, hash: &str) -> Option<&Node<'a>> {
+        let label = ["metadata", "labels", "rollouts-pod-template-hash"];
+        self.of_kind("ReplicaSet")
+            .find(|set| owned_by(set, rollout) && matches!(set.at(&label).id(), Ok(Some(h)) if h == hash))
+    }
+
+    /// The analysis run of this revision of `rollout` that failed.
+    fn failed_run(&self, rollout: &Node<'_>, revision: Option<&str>) -> Option<&Node<'a>> {
+        self.of_kind("AnalysisRun").find(|run| {
+            let failed = matches!(run.at(&["status", "phase"]).text(), Ok(Some("Failed" | "Error")));
+            let same = matches!(run.at(&["metadata", "annotations", REVISION]).id(), Ok(r) if r.as_deref() == revision);
+            failed && same && owned_by(run, rollout)
+        })
+    }
+}
+
+/// Whether an owner reference of `node` is to `rollout`.
+fn owned_by(node: &Node<'_>, rollout: &Node<'_>) -> bool {
+    let (uid, name) = (rollout.at(&["metadata", "uid"]), rollout.at(&["metadata", "name"]));
+    node.at(&["metadata", "ownerReferences"]).items().is_ok_and(|owners| {
+        owners.iter().any(|owner| {
+            let kind = matches!(owner.get("kind").text(), Ok(Some("Rollout")));
+            let identity = if uid.exists() { owner.get("uid").value() == uid.value() } else { true };
+            kind && identity && owner.get("name").value() == name.value()
+        })
+    })
+}
+
+/// What identifies an object: its uid, else (in an object that was stripped) its namespace and name.
+fn identity(node: &Node<'_>) -> Result<String, Reject> {
+    let meta = node.get("metadata").required_object()?;
+    let name = meta.get("name").required_text()?;
+    Ok(match (meta.get("uid").text()?, meta.get("namespace").text()?) {
+        (Some(uid), _) => uid.to_owned(),
+        (None, Some(namespace)) => format!("{namespace}/{name}"),
+        (None, None) => name.to_owned(),
+    })
+}
+
+fn facts<'c>(node: &Node<'_>, kind: &str, context: &'c Context) -> Result<Facts<'c>, Reject> {
+    Ok(Facts {
+        source: MAPPER.name,
+        instance: "default".to_owned(),
+        event_id: node.at(&["metadata", "resourceVersion"]).id()?,
+        event_type: Some(kind.to_owned()),
+        context,
+    })
+}
+
+/// Service, environment and labels, as the object's annotations state them; the service is else the rollout's name.
+fn put_place(draft: &mut Draft, node: &Node<'_>, rollout: Option<&str>) -> Result<(), Reject> {
+    let meta = node.get("metadata");
+    draft.event.put_some("service_namespace", meta.get("namespace").text()?);
+    draft.event.put_some("service", rollout);
+    let stated = [meta.get("annotations"), node.at(&["spec", "template", "metadata", "annotations"])];
+    for (annotation, column) in PLACE {
+        for annotations in stated.iter().rev() {
+            draft.event.put_some(column, annotations.get(annotation).text()?);
+        }
+    }
+    if draft.event.text("environment").is_none() {
+        draft.event.put_some("environment", meta.at(&["labels", "environment"]).text()?);
+    }
+    let known = draft.event.text("environment").and_then(tier);
+    draft.event.put_some("environment_tier", known);
+    for label in LABELS {
+        if let Some(text) = meta.at(&["labels", label]).text()? {
+            put_label(draft, label, text)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! One module per source. Each is a pure function from a body to drafts and rejects.
+
+pub(crate) mod argo;
+pub(crate) mod cdevents;
+pub(crate) mod github;
+pub(crate) mod native;
+pub(crate) mod pagerduty;
