@@ -1,18 +1,22 @@
 //! How a delivery becomes events: parse, map, deduplicate, quarantine.
 //!
 //! Read in this order: [`read`] turns files into deliveries, [`mapper`] a delivery into drafts and rejects, one module
-//! of `sources` per source, and [`run`] hands both to the ledger. [`table`] says what each source gives.
+//! of `sources` per source. [`table`] says what each source gives.
 
 pub mod context;
 mod conventions;
 mod document;
+pub mod error;
 mod facts;
 pub mod limits;
 pub mod mapper;
 mod node;
+pub mod read;
 mod recognise;
 mod sources;
+pub mod table;
 mod words;
 
 pub use context::{Context, Mode};
+pub use error::Error;
 pub use mapper::{Mapper, map, mappers};

@@ -1,0 +1,182 @@
+//! From paths to deliveries, one at a time and in order.
+//!
+//! Files are read as they lie; folders in byte order of their paths; archives in their own order. Nothing is sorted
+//! inside a file. What cannot be a delivery is handed on with the reason, never left out: only a file that cannot be
+//! read stops the reading.
+
+mod archive;
+mod content;
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use backtrail_schemas::{Delivery, Mapped, Reject};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::limits::{BODY_BYTES_MAX, FOLDER_DEPTH_MAX, REFUSED_BYTES_MAX};
+use crate::mapper::{located, map, refused};
+use crate::node::reject;
+
+/// Standard input, as a path.
+pub const STDIN: &str = "-";
+
+/// One delivery as found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The delivery; of one that is refused, as much of its bytes as quarantine keeps.
+    pub delivery: Delivery,
+    /// Why it cannot be one, such as a line that is too long.
+    pub refused: Option<Reject>,
+}
+
+impl Found {
+    /// Drafts and rejects of the delivery.
+    pub fn mapped(&self, context: &Context) -> Mapped {
+        match &self.refused {
+            Some(reject) => {
+                let reason = located(&self.delivery.origin, &reject.reason);
+                refused(Reject { reason, code: reject.code })
+            }
+            None => map(&self.delivery, context),
+        }
+    }
+}
+
+/// Reads every delivery below `paths`, `-` being `stdin`, and hands each to `sink`. `source` is the source of those that
+/// do not say it themselves; `None` or `auto` asks for recognition.
+///
+/// # Errors
+/// A path is missing or unreadable, with its name; what was handed on before that stays valid. Errors of `sink`.
+pub fn deliveries<E: From<Error>>(
+    paths: &[PathBuf],
+    source: Option<&str>,
+    stdin: &mut dyn Read,
+    sink: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = Reader { source: source.filter(|s| *s != "auto").map(str::to_owned), sink };
+    for path in paths {
+        if path.as_os_str() == STDIN {
+            reader.stream("stdin", stdin, None)?;
+        } else {
+            for file in files(path)? {
+                reader.file(&file)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The files below `path`, in byte order of their paths, without the headers that lie beside a body.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    if !is_folder(path)? {
+        return Ok(vec![path.to_owned()]);
+    }
+    collect(path, 0, &mut found)?;
+    found.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+    let beside = found.iter().filter_map(|file| headers_beside(file));
+    let headers: BTreeSet<PathBuf> = beside.collect();
+    found.retain(|file| !headers.contains(file));
+    Ok(found)
+}
+
+fn is_folder(path: &Path) -> Result<bool, Error> {
+    fs::metadata(path).map(|m| m.is_dir()).map_err(|e| Error::reading(&shown(path), e))
+}
+
+/// Links to files are followed, links to folders are not: they could lead in a circle.
+fn collect(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), Error> {
+    if depth > FOLDER_DEPTH_MAX {
+        return Err(Error::limit(&shown(folder), format!("folders nest deeper than {FOLDER_DEPTH_MAX}")));
+    }
+    let failed = |e| Error::reading(&shown(folder), e);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if entry.file_type().map_err(failed)?.is_dir() {
+            collect(&path, depth + 1, into)?;
+        } else if !is_folder(&path)? {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The file `x.headers.json` beside `x.json`, if there is one: it keeps what a bare body loses.
+fn headers_beside(file: &Path) -> Option<PathBuf> {
+    let stem = file.file_name()?.to_str()?.strip_suffix(".json")?;
+    let headers = file.with_file_name(format!("{stem}.headers.json"));
+    headers.is_file().then_some(headers)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The state of one reading.
+struct Reader<'s, E> {
+    source: Option<String>,
+    sink: &'s mut dyn FnMut(Found) -> Result<(), E>,
+}
+
+/// Headers that lie beside a body, or why they cannot be used.
+type Beside = Result<BTreeMap<String, String>, Reject>;
+
+impl<E: From<Error>> Reader<'_, E> {
+    fn file(&mut self, path: &Path) -> Result<(), E> {
+        let name = shown(path);
+        let beside = headers_beside(path).map(|headers| read_headers(&headers)).transpose()?;
+        let mut file = File::open(path).map_err(|e| Error::reading(&name, e))?;
+        self.stream(&name, &mut file, beside)
+    }
+
+    /// Reads a file or standard input by what its name says of its form.
+    fn stream(&mut self, name: &str, reader: &mut dyn Read, beside: Option<Beside>) -> Result<(), E> {
+        let lower = name.to_ascii_lowercase();
+        let ends = |suffixes: &[&str]| suffixes.iter().any(|s| lower.ends_with(s));
+        if ends(&[".tar.gz", ".tgz"]) {
+            self.tar(name, &mut archive::Expanded::new(reader))
+        } else if ends(&[".tar"]) {
+            self.tar(name, reader)
+        } else if ends(&[".gz"]) {
+            let inner = &name[..name.len() - ".gz".len()];
+            self.content(inner, &mut BufReader::new(archive::Expanded::new(reader)), None)
+        } else {
+            self.content(name, &mut BufReader::new(reader), beside)
+        }
+    }
+
+    /// Hands on bytes that are one delivery: recorded, or bare.
+    fn hand_on(&mut self, origin: String, mut bytes: Vec<u8>, beside: Option<Beside>) -> Result<(), E> {
+        let recorded = record::decode(&bytes);
+        if recorded.is_none() && bytes.len() > BODY_BYTES_MAX {
+            bytes.truncate(REFUSED_BYTES_MAX);
+            return self.refuse(origin, bytes, "too_large", format!("a body of more than {BODY_BYTES_MAX} bytes"));
+        }
+        let headers = beside.transpose();
+        let (record, refused) = match (recorded, headers) {
+            (Some(Ok(record)), _) => (record, None),
+            (Some(Err(reject)), _) | (None, Err(reject)) => (Delivery { body: bytes, ..Delivery::default() }, Some(reject)),
+            (None, Ok(headers)) => {
+                (Delivery { body: bytes, headers: headers.unwrap_or_default(), ..Delivery::default() }, None)
+            }
+        };
+        let source = record.source.clone().or_else(|| self.source.clone());
+        (self.sink)(Found { delivery: Delivery { origin, source, ..record }, refused })
+    }
+
+    /// Hands on the beginning of what is too large to be a delivery, or is none.
+    fn refuse(&mut self, origin: String, body: Vec<u8>, code: &'static str, reason: String) -> Result<(), E> {
+        let delivery = Delivery { origin, body, source: self.source.clone(), ..Delivery::default() };
+        (self.sink)(Found { delivery, refused: Some(reject(code, reason)) })
+    }
+}
+
+fn read_headers(path: &Path) -> Result<Beside, Error> {
+    let bytes = fs::read(path).map_err(|e| Error::reading(&shown(path), e))?;
+    Ok(record::headers(&bytes).map_err(|e| reject(e.code, format!("{}: {}", shown(path), e.reason))))
+}
