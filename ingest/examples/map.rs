@@ -40,6 +40,8 @@ fn main() -> Result<(), Error> {
         }
         Ok::<(), Error>(())
     })?;
-    println!("deliveries {deliveries} events {events} quarantined {quarantined} ignored {ignored} {reasons:?}");
+    println!(
+        "deliveries {deliveries} events {events} quarantined {quarantined} ignored {ignored} {reasons:?}"
+    );
     Ok(())
 }

@@ -38,7 +38,8 @@ fn unwrapped(delivery: &Delivery) -> Cow<'_, [u8]> {
     match field {
         Some(field) => {
             let first = field.split(|b| *b == b'&').next().unwrap_or_default();
-            let spaced: Vec<u8> = first.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+            let spaced: Vec<u8> =
+                first.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
             Cow::Owned(percent_decoded(&spaced))
         }
         None => Cow::Borrowed(&delivery.body),
@@ -68,10 +69,11 @@ fn yaml(body: &[u8]) -> Result<Value, Reject> {
     let text = std::str::from_utf8(body)
         .map_err(|e| reject("bad_text", format!("not UTF-8 from byte {}", e.valid_up_to())))?;
     let options = serde_saphyr::options! { with_snippet: false };
-    let mut documents = serde_saphyr::from_multiple_with_options::<Value>(text, options).map_err(|e| {
-        let place = e.location().map(|l| format!(" at line {}", l.line())).unwrap_or_default();
-        reject("bad_yaml", format!("neither JSON nor acceptable YAML{place}"))
-    })?;
+    let mut documents =
+        serde_saphyr::from_multiple_with_options::<Value>(text, options).map_err(|e| {
+            let place = e.location().map(|l| format!(" at line {}", l.line())).unwrap_or_default();
+            reject("bad_yaml", format!("neither JSON nor acceptable YAML{place}"))
+        })?;
     match documents.len() {
         0 => Err(reject("empty_body", "the body holds no document")),
         1 => Ok(documents.swap_remove(0)),
@@ -112,7 +114,10 @@ mod tests {
     #[test]
     fn a_form_holds_the_payload() {
         let mut delivery = body(b"payload=%7B%22zen%22%3A%22a+b%25%22%7D");
-        assert_eq!(parse(&delivery).unwrap().value, json!("payload=%7B%22zen%22%3A%22a+b%25%22%7D"));
+        assert_eq!(
+            parse(&delivery).unwrap().value,
+            json!("payload=%7B%22zen%22%3A%22a+b%25%22%7D")
+        );
         delivery.headers.insert("content-type".into(), "application/x-www-form-urlencoded".into());
         assert_eq!(parse(&delivery).unwrap().value, json!({"zen": "a b%"}));
     }

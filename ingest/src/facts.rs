@@ -72,7 +72,11 @@ impl Facts<'_> {
 }
 
 /// Adds the free text at `node` to the draft.
-pub(crate) fn put_text(draft: &mut Draft, field: &'static str, node: &Node<'_>) -> Result<(), Reject> {
+pub(crate) fn put_text(
+    draft: &mut Draft,
+    field: &'static str,
+    node: &Node<'_>,
+) -> Result<(), Reject> {
     if let Some(text) = node.text()? {
         draft.texts.push((field, text.to_owned()));
     }

@@ -5,6 +5,7 @@
 
 pub mod context;
 mod conventions;
+pub mod docs;
 mod document;
 pub mod error;
 mod facts;
@@ -20,3 +21,4 @@ mod words;
 pub use context::{Context, Mode};
 pub use error::Error;
 pub use mapper::{Mapper, map, mappers};
+pub use table::{Source, sources};

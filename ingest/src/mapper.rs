@@ -117,10 +117,16 @@ fn complete(mut draft: Draft, context: &Context) -> Result<Draft, Reject> {
     }
     let bytes = leaf::encode(&draft.event).map_err(|e| reject("too_large", e.to_string()))?.len();
     let later = LEAF_BYTES_RESERVED
-        + draft.people.iter().map(|(_, who)| LEAF_BYTES_PER_PERSON + name_of(who).len()).sum::<usize>()
+        + draft
+            .people
+            .iter()
+            .map(|(_, who)| LEAF_BYTES_PER_PERSON + name_of(who).len())
+            .sum::<usize>()
         + draft.texts.len() * LEAF_BYTES_PER_COMMITMENT;
     if bytes + later > LEAF_BYTES_MAX {
-        let reason = format!("an event of {bytes} bytes; with pseudonyms and commitments it exceeds {LEAF_BYTES_MAX}");
+        let reason = format!(
+            "an event of {bytes} bytes; with pseudonyms and commitments it exceeds {LEAF_BYTES_MAX}"
+        );
         return Err(reject("too_large", reason));
     }
     Ok(draft)

@@ -184,14 +184,22 @@ mod tests {
         let top = Node::root(&body);
         let ids = top.get("a").get("b/c").items().unwrap();
         let said = ids[0].get("id").id().unwrap_err().reason;
-        assert_eq!(said, "$.a[\"b/c\"][0].id is a number with a fraction, not a text or a whole number");
-        assert_eq!(top.at(&["a", "x", "y"]).required_text().unwrap_err().reason, "$.a.x.y is missing");
+        assert_eq!(
+            said,
+            "$.a[\"b/c\"][0].id is a number with a fraction, not a text or a whole number"
+        );
+        assert_eq!(
+            top.at(&["a", "x", "y"]).required_text().unwrap_err().reason,
+            "$.a.x.y is missing"
+        );
         assert_eq!(top.get("t").time().unwrap_err().code, "bad_time");
     }
 
     #[test]
     fn ids_keep_every_digit() {
-        let body: Value = serde_json::from_str(r#"{"id": 18446744073709551615, "n": -9007199254740993}"#).unwrap();
+        let body: Value =
+            serde_json::from_str(r#"{"id": 18446744073709551615, "n": -9007199254740993}"#)
+                .unwrap();
         let top = Node::root(&body);
         assert_eq!(top.get("id").required_id().unwrap(), "18446744073709551615");
         assert_eq!(top.get("n").required_id().unwrap(), "-9007199254740993");

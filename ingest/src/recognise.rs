@@ -25,7 +25,10 @@ pub(crate) fn recognise(delivery: &Delivery, body: &Value) -> Result<&'static Ma
     };
     match candidates.as_slice() {
         [one] => Ok(one),
-        [] => Err(reject("unknown_source", "neither headers nor body are those of a source that is read")),
+        [] => Err(reject(
+            "unknown_source",
+            "neither headers nor body are those of a source that is read",
+        )),
         several => {
             let names: Vec<&str> = several.iter().map(|m| m.name).collect();
             Err(reject("unknown_source", format!("could be from {}", names.join(" or "))))

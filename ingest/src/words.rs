@@ -7,7 +7,8 @@ use crate::document::percent_decoded;
 /// The severity that a label such as `P1`, `SEV-2` or `3` states, 1 (worst) to 5; other labels state none.
 pub(crate) fn severity(label: &str) -> Option<i64> {
     let lower = label.trim().to_ascii_lowercase();
-    let unnamed = ["severity", "priority", "sev", "p", "s"].iter().find_map(|p| lower.strip_prefix(p));
+    let unnamed =
+        ["severity", "priority", "sev", "p", "s"].iter().find_map(|p| lower.strip_prefix(p));
     let digit = unnamed.unwrap_or(&lower).trim_start_matches(['-', ' ', '_']);
     digit.parse().ok().filter(|n| digit.len() == 1 && (1..=5).contains(n))
 }
@@ -37,8 +38,13 @@ pub(crate) fn package(purl: &str) -> Option<Package> {
     let rest = rest.split('#').next()?;
     let (path, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
     path.split_once('/').filter(|(ty, name)| !ty.is_empty() && !name.is_empty())?;
-    let version = path.rsplit_once('@').map(|(_, version)| decoded(version)).filter(|v| !v.is_empty());
-    let tag = qualifiers.split('&').find_map(|q| q.strip_prefix("tag=")).map(decoded).filter(|t| !t.is_empty());
+    let version =
+        path.rsplit_once('@').map(|(_, version)| decoded(version)).filter(|v| !v.is_empty());
+    let tag = qualifiers
+        .split('&')
+        .find_map(|q| q.strip_prefix("tag="))
+        .map(decoded)
+        .filter(|t| !t.is_empty());
     Some(match version {
         Some(version) if is_digest(&version) => Package { version: tag, digest: Some(version) },
         version => Package { version: version.or(tag), digest: None },
@@ -58,7 +64,9 @@ pub(crate) fn image(reference: &str) -> Package {
 
 fn is_digest(text: &str) -> bool {
     text.split_once(':').is_some_and(|(algorithm, hex)| {
-        algorithm.starts_with("sha") && hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+        algorithm.starts_with("sha")
+            && hex.len() >= 32
+            && hex.bytes().all(|b| b.is_ascii_hexdigit())
     })
 }
 
@@ -105,9 +113,16 @@ mod tests {
     #[test]
     fn a_package_url_names_a_version_or_a_digest() {
         let hex = "0b31b1c02ff458ad9b7b81cbdf8f028bd54699fa151f221d1e8de6817db93427";
-        let both = package(&format!("pkg:oci/cart@sha256%3A{hex}?repository_url=x&tag=1.4")).unwrap();
-        assert_eq!(both, Package { version: Some("1.4".into()), digest: Some(format!("sha256:{hex}")) });
-        assert_eq!(package("pkg:npm/%40shop/cart@2.0.1#lib").unwrap().version.as_deref(), Some("2.0.1"));
+        let both =
+            package(&format!("pkg:oci/cart@sha256%3A{hex}?repository_url=x&tag=1.4")).unwrap();
+        assert_eq!(
+            both,
+            Package { version: Some("1.4".into()), digest: Some(format!("sha256:{hex}")) }
+        );
+        assert_eq!(
+            package("pkg:npm/%40shop/cart@2.0.1#lib").unwrap().version.as_deref(),
+            Some("2.0.1")
+        );
         assert_eq!(package("pkg:oci/cart"), Some(Package::default()));
         for bad in ["oci/cart@1", "pkg:", "pkg:oci", "pkg:/cart"] {
             assert_eq!(package(bad), None, "{bad}");

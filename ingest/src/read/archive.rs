@@ -17,7 +17,9 @@ impl<E: From<Error>> Reader<'_, E> {
         let mut archive = tar::Archive::new(reader);
         for (count, entry) in archive.entries().map_err(failed)?.enumerate() {
             if count >= ARCHIVE_ENTRIES_MAX {
-                return Err(Error::limit(name, format!("more than {ARCHIVE_ENTRIES_MAX} entries")).into());
+                return Err(
+                    Error::limit(name, format!("more than {ARCHIVE_ENTRIES_MAX} entries")).into()
+                );
             }
             let mut entry = entry.map_err(failed)?;
             if !entry.header().entry_type().is_file() {
@@ -28,7 +30,12 @@ impl<E: From<Error>> Reader<'_, E> {
             if [".tar", ".tgz", ".tar.gz"].iter().any(|s| lower.ends_with(s)) {
                 let mut begin = Vec::new();
                 entry.take(REFUSED_BYTES_MAX as u64).read_to_end(&mut begin).map_err(failed)?;
-                self.refuse(inner, begin, "nested_archive", "an archive within an archive".to_owned())?;
+                self.refuse(
+                    inner,
+                    begin,
+                    "nested_archive",
+                    "an archive within an archive".to_owned(),
+                )?;
             } else if let Some(unzipped) = inner.strip_suffix(".gz") {
                 self.content(unzipped, &mut BufReader::new(Expanded::new(&mut entry)), None)?;
             } else {

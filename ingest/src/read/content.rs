@@ -9,7 +9,12 @@ use crate::limits::{BODY_BYTES_MAX, LINE_BYTES_MAX, REFUSED_BYTES_MAX};
 impl<E: From<Error>> Reader<'_, E> {
     /// Reads a file that is no archive. Lines are told from a document by name, else by whether one of the first two
     /// lines is an object of its own: a broken first line must not hide the rest.
-    pub(super) fn content(&mut self, name: &str, reader: &mut dyn BufRead, beside: Option<Beside>) -> Result<(), E> {
+    pub(super) fn content(
+        &mut self,
+        name: &str,
+        reader: &mut dyn BufRead,
+        beside: Option<Beside>,
+    ) -> Result<(), E> {
         let failed = |e| Error::reading(name, e);
         let lower = name.to_ascii_lowercase();
         let named = |suffixes: &[&str]| suffixes.iter().any(|s| lower.ends_with(s));
@@ -30,7 +35,8 @@ impl<E: From<Error>> Reader<'_, E> {
         if !listed && head.iter().any(|line| !line.cut && is_object(&line.bytes)) {
             self.lines(name, reader, head)
         } else if head.iter().any(|line| line.cut) {
-            let begin = head.into_iter().flat_map(|line| line.bytes).take(REFUSED_BYTES_MAX).collect();
+            let begin =
+                head.into_iter().flat_map(|line| line.bytes).take(REFUSED_BYTES_MAX).collect();
             self.refuse(name.to_owned(), begin, "too_large", too_large())
         } else {
             let begin: Vec<u8> = head.into_iter().flat_map(|line| line.bytes).collect();
@@ -50,7 +56,12 @@ impl<E: From<Error>> Reader<'_, E> {
             let bytes = line.bytes.trim_ascii();
             if line.cut {
                 let begin = bytes[..bytes.len().min(REFUSED_BYTES_MAX)].to_vec();
-                self.refuse(origin, begin, "too_large", format!("a line of more than {LINE_BYTES_MAX} bytes"))?;
+                self.refuse(
+                    origin,
+                    begin,
+                    "too_large",
+                    format!("a line of more than {LINE_BYTES_MAX} bytes"),
+                )?;
             } else if !bytes.is_empty() {
                 self.hand_on(origin, bytes.to_vec(), None)?;
             }
@@ -58,7 +69,13 @@ impl<E: From<Error>> Reader<'_, E> {
         Ok(())
     }
 
-    fn whole(&mut self, name: &str, reader: &mut dyn BufRead, begin: &[u8], beside: Option<Beside>) -> Result<(), E> {
+    fn whole(
+        &mut self,
+        name: &str,
+        reader: &mut dyn BufRead,
+        begin: &[u8],
+        beside: Option<Beside>,
+    ) -> Result<(), E> {
         let mut bytes = begin.to_vec();
         let room = (BODY_BYTES_MAX + 1).saturating_sub(bytes.len()) as u64;
         reader.take(room).read_to_end(&mut bytes).map_err(|e| Error::reading(name, e))?;
@@ -111,7 +128,8 @@ mod tests {
     #[test]
     fn a_long_line_does_not_hide_the_next() {
         for capacity in [1, 3, 64] {
-            let mut reader = std::io::BufReader::with_capacity(capacity, &b"abcdefgh\nij\n12345\nx"[..]);
+            let mut reader =
+                std::io::BufReader::with_capacity(capacity, &b"abcdefgh\nij\n12345\nx"[..]);
             let mut seen = Vec::new();
             while let Some(line) = read_line(&mut reader, 5).unwrap() {
                 seen.push((String::from_utf8(line.bytes).unwrap(), line.cut));

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use backtrail_schemas::{Delivery, Mapped, Reject};
 
-use crate::context::Context;
+use crate::context::{Context, Mode};
 use crate::error::Error;
 use crate::limits::{BODY_BYTES_MAX, FOLDER_DEPTH_MAX, REFUSED_BYTES_MAX};
 use crate::mapper::{located, map, refused};
@@ -29,19 +29,25 @@ pub const STDIN: &str = "-";
 pub struct Found {
     /// The delivery; of one that is refused, as much of its bytes as quarantine keeps.
     pub delivery: Delivery,
+    /// How it reached whoever recorded it, if it was recorded.
+    pub mode: Option<Mode>,
     /// Why it cannot be one, such as a line that is too long.
     pub refused: Option<Reject>,
 }
 
 impl Found {
-    /// Drafts and rejects of the delivery.
+    /// Drafts and rejects of the delivery. A record's own word for how it was received is believed under a simulated
+    /// clock only: to us it came from a file.
     pub fn mapped(&self, context: &Context) -> Mapped {
         match &self.refused {
             Some(reject) => {
                 let reason = located(&self.delivery.origin, &reject.reason);
                 refused(Reject { reason, code: reject.code })
             }
-            None => map(&self.delivery, context),
+            None => match self.mode.filter(|_| context.simulated_clock) {
+                Some(mode) => map(&self.delivery, &Context { mode, ..context.clone() }),
+                None => map(&self.delivery, context),
+            },
         }
     }
 }
@@ -91,7 +97,10 @@ fn is_folder(path: &Path) -> Result<bool, Error> {
 /// Links to files are followed, links to folders are not: they could lead in a circle.
 fn collect(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), Error> {
     if depth > FOLDER_DEPTH_MAX {
-        return Err(Error::limit(&shown(folder), format!("folders nest deeper than {FOLDER_DEPTH_MAX}")));
+        return Err(Error::limit(
+            &shown(folder),
+            format!("folders nest deeper than {FOLDER_DEPTH_MAX}"),
+        ));
     }
     let failed = |e| Error::reading(&shown(folder), e);
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -135,7 +144,12 @@ impl<E: From<Error>> Reader<'_, E> {
     }
 
     /// Reads a file or standard input by what its name says of its form.
-    fn stream(&mut self, name: &str, reader: &mut dyn Read, beside: Option<Beside>) -> Result<(), E> {
+    fn stream(
+        &mut self,
+        name: &str,
+        reader: &mut dyn Read,
+        beside: Option<Beside>,
+    ) -> Result<(), E> {
         let lower = name.to_ascii_lowercase();
         let ends = |suffixes: &[&str]| suffixes.iter().any(|s| lower.ends_with(s));
         if ends(&[".tar.gz", ".tgz"]) {
@@ -151,32 +165,57 @@ impl<E: From<Error>> Reader<'_, E> {
     }
 
     /// Hands on bytes that are one delivery: recorded, or bare.
-    fn hand_on(&mut self, origin: String, mut bytes: Vec<u8>, beside: Option<Beside>) -> Result<(), E> {
+    fn hand_on(
+        &mut self,
+        origin: String,
+        mut bytes: Vec<u8>,
+        beside: Option<Beside>,
+    ) -> Result<(), E> {
         let recorded = record::decode(&bytes);
         if recorded.is_none() && bytes.len() > BODY_BYTES_MAX {
             bytes.truncate(REFUSED_BYTES_MAX);
-            return self.refuse(origin, bytes, "too_large", format!("a body of more than {BODY_BYTES_MAX} bytes"));
+            return self.refuse(
+                origin,
+                bytes,
+                "too_large",
+                format!("a body of more than {BODY_BYTES_MAX} bytes"),
+            );
         }
-        let headers = beside.transpose();
-        let (record, refused) = match (recorded, headers) {
-            (Some(Ok(record)), _) => (record, None),
-            (Some(Err(reject)), _) | (None, Err(reject)) => (Delivery { body: bytes, ..Delivery::default() }, Some(reject)),
+        let mut mode = None;
+        let (delivery, refused) = match (recorded, beside.transpose()) {
+            (Some(Ok(record)), _) => {
+                mode = record.mode;
+                (record.delivery, None)
+            }
+            (Some(Err(reject)), _) | (None, Err(reject)) => {
+                (Delivery { body: bytes, ..Delivery::default() }, Some(reject))
+            }
             (None, Ok(headers)) => {
-                (Delivery { body: bytes, headers: headers.unwrap_or_default(), ..Delivery::default() }, None)
+                let headers = headers.unwrap_or_default();
+                (Delivery { body: bytes, headers, ..Delivery::default() }, None)
             }
         };
-        let source = record.source.clone().or_else(|| self.source.clone());
-        (self.sink)(Found { delivery: Delivery { origin, source, ..record }, refused })
+        let source = delivery.source.clone().or_else(|| self.source.clone());
+        let delivery = Delivery { origin, source, ..delivery };
+        (self.sink)(Found { delivery, mode, refused })
     }
 
     /// Hands on the beginning of what is too large to be a delivery, or is none.
-    fn refuse(&mut self, origin: String, body: Vec<u8>, code: &'static str, reason: String) -> Result<(), E> {
-        let delivery = Delivery { origin, body, source: self.source.clone(), ..Delivery::default() };
-        (self.sink)(Found { delivery, refused: Some(reject(code, reason)) })
+    fn refuse(
+        &mut self,
+        origin: String,
+        body: Vec<u8>,
+        code: &'static str,
+        reason: String,
+    ) -> Result<(), E> {
+        let delivery =
+            Delivery { origin, body, source: self.source.clone(), ..Delivery::default() };
+        (self.sink)(Found { delivery, mode: None, refused: Some(reject(code, reason)) })
     }
 }
 
 fn read_headers(path: &Path) -> Result<Beside, Error> {
     let bytes = fs::read(path).map_err(|e| Error::reading(&shown(path), e))?;
-    Ok(record::headers(&bytes).map_err(|e| reject(e.code, format!("{}: {}", shown(path), e.reason))))
+    Ok(record::headers(&bytes)
+        .map_err(|e| reject(e.code, format!("{}: {}", shown(path), e.reason))))
 }

@@ -1,4 +1,4 @@
-//! Recorded deliveries: `{"received_at", "source", "headers", "body" | "body_base64"}`, one JSON object each.
+//! Recorded deliveries: `{"received_at", "source", "mode", "headers", "body" | "body_base64"}`, one JSON object each.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,20 @@ use backtrail_schemas::{Delivery, Reject};
 use data_encoding::BASE64;
 use serde_json::Value;
 
+use crate::context::Mode;
 use crate::limits::BODY_BYTES_MAX;
 use crate::node::{Node, reject};
 
-const KEYS: &[&str] = &["received_at", "source", "headers", "body", "body_base64"];
+const KEYS: &[&str] = &["received_at", "source", "mode", "headers", "body", "body_base64"];
+
+/// What a line records: the delivery, and how it reached whoever recorded it.
+pub(super) struct Record {
+    pub(super) delivery: Delivery,
+    pub(super) mode: Option<Mode>,
+}
 
 /// The delivery that `bytes` record; `None` when they are no record but a body of their own.
-pub(super) fn decode(bytes: &[u8]) -> Option<Result<Delivery, Reject>> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Result<Record, Reject>> {
     // The search spares the parsing of every native line.
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("\"body"))?;
     let value = backtrail_schemas::json::parse(text.as_bytes()).ok()?;
@@ -22,7 +29,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Result<Delivery, Reject>> {
     record.then(|| read(&Node::root(&value)))
 }
 
-fn read(node: &Node<'_>) -> Result<Delivery, Reject> {
+fn read(node: &Node<'_>) -> Result<Record, Reject> {
     let (plain, encoded) = (node.get("body"), node.get("body_base64"));
     let body = match (plain.exists(), encoded.exists()) {
         (true, true) => return Err(plain.refuse("bad_record", "and body_base64 are both there")),
@@ -35,18 +42,28 @@ fn read(node: &Node<'_>) -> Result<Delivery, Reject> {
         return Err(reject("too_large", format!("a body of more than {BODY_BYTES_MAX} bytes")));
     }
     let headers = node.get("headers");
-    Ok(Delivery {
+    let mode = node.get("mode");
+    let known = match mode.text()? {
+        None => None,
+        Some("push") => Some(Mode::Push),
+        Some("poll") => Some(Mode::Poll),
+        Some("file") => Some(Mode::File),
+        Some(_) => return Err(mode.unknown("bad_record", "is not push, poll or file")),
+    };
+    let delivery = Delivery {
         received_at: node.get("received_at").time()?,
         source: node.get("source").text()?.map(str::to_owned),
         headers: headers.value().map_or_else(|| Ok(BTreeMap::new()), lowered)?,
         body,
         origin: String::new(),
-    })
+    };
+    Ok(Record { delivery, mode: known })
 }
 
 /// The headers in a file of their own: an object of texts.
 pub(super) fn headers(bytes: &[u8]) -> Result<BTreeMap<String, String>, Reject> {
-    let value = backtrail_schemas::json::parse(bytes).map_err(|e| reject("bad_record", e.to_string()))?;
+    let value =
+        backtrail_schemas::json::parse(bytes).map_err(|e| reject("bad_record", e.to_string()))?;
     lowered(&value)
 }
 

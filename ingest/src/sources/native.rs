@@ -23,12 +23,42 @@ pub(crate) const MAPPER: Mapper =
 /// The columns that make up the natural key of an event without an id, where it states them: what the event is about
 /// and when, without people, texts and measured values. So a later statement that adds one of those meets the first.
 const KEY: &[&str] = &[
-    "occurred_at", "source_event_id", "amends_event_id", "service", "service_namespace", "environment",
-    "region", "cluster", "deployment_id", "change_id", "version", "artifact_digest", "commit_sha",
-    "pipeline_run_id", "revision", "traffic_percent", "rollback_id", "rollback_of", "incident_id",
-    "signal", "slo_id", "window_start", "window_end", "approval_id", "grant_role", "check_name",
-    "check_stage", "runbook", "runbook_version", "runbook_step", "drill_id", "postmortem_id",
-    "action_item_id", "flag", "dataset", "divergence_kind",
+    "occurred_at",
+    "source_event_id",
+    "amends_event_id",
+    "service",
+    "service_namespace",
+    "environment",
+    "region",
+    "cluster",
+    "deployment_id",
+    "change_id",
+    "version",
+    "artifact_digest",
+    "commit_sha",
+    "pipeline_run_id",
+    "revision",
+    "traffic_percent",
+    "rollback_id",
+    "rollback_of",
+    "incident_id",
+    "signal",
+    "slo_id",
+    "window_start",
+    "window_end",
+    "approval_id",
+    "grant_role",
+    "check_name",
+    "check_stage",
+    "runbook",
+    "runbook_version",
+    "runbook_step",
+    "drill_id",
+    "postmortem_id",
+    "action_item_id",
+    "flag",
+    "dataset",
+    "divergence_kind",
 ];
 
 /// Columns that only we fill in.
@@ -73,7 +103,8 @@ fn event(node: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
     let when = When { at, basis: "source_event" };
     let mut draft = match node.get("event_id").text()? {
         Some(own) => {
-            let id = native_event_id(instance, own).map_err(|e| node.refuse("bad_value", &e.to_string()))?;
+            let id = native_event_id(instance, own)
+                .map_err(|e| node.refuse("bad_value", &e.to_string()))?;
             facts.draft_called(id, kind, phase, when)
         }
         None => facts.draft(kind, phase, &natural_key(object), when),
@@ -99,7 +130,8 @@ fn check_claims(node: &Node<'_>, kind: &str) -> Result<(), Reject> {
     }
     let source = node.get("source");
     if source.text()?.is_some_and(|s| s != MAPPER.name) {
-        return Err(source.unknown("forbidden_field", "cannot be claimed; a native event's source is `native`"));
+        return Err(source
+            .unknown("forbidden_field", "cannot be claimed; a native event's source is `native`"));
     }
     if kind == LEDGER {
         return Err(node.get("kind").refuse("forbidden_field", "only the ledger writes this kind"));
@@ -126,7 +158,13 @@ fn natural_key(object: &Map<String, Value>) -> String {
     key
 }
 
-fn put(draft: &mut Draft, node: &Node<'_>, name: &str, instance: &str, context: &Context) -> Result<(), Reject> {
+fn put(
+    draft: &mut Draft,
+    node: &Node<'_>,
+    name: &str,
+    instance: &str,
+    context: &Context,
+) -> Result<(), Reject> {
     if let Some(field) = TEXT_FIELDS.iter().find(|field| **field == name) {
         if let Some(text) = node.text()? {
             draft.texts.push((field, text.to_owned()));
@@ -137,7 +175,10 @@ fn put(draft: &mut Draft, node: &Node<'_>, name: &str, instance: &str, context: 
         return Err(node.refuse("unknown_field", "is not a column"));
     };
     let simulated = name == "recorded_at" && context.simulated_clock;
-    if OURS.contains(&name) || column.role == Role::Commitment || (name == "recorded_at" && !simulated) {
+    if OURS.contains(&name)
+        || column.role == Role::Commitment
+        || (name == "recorded_at" && !simulated)
+    {
         return Err(node.refuse("forbidden_field", "is not for a source to say"));
     }
     if column.holds_people() {
@@ -168,7 +209,12 @@ fn texts(node: &Node<'_>) -> Result<Vec<String>, Reject> {
     node.items()?.iter().map(|item| item.required_text().map(str::to_owned)).collect()
 }
 
-fn people(draft: &mut Draft, node: &Node<'_>, column: &Column, instance: &str) -> Result<(), Reject> {
+fn people(
+    draft: &mut Draft,
+    node: &Node<'_>,
+    column: &Column,
+    instance: &str,
+) -> Result<(), Reject> {
     let accounts = match column.ty {
         Type::StringList => texts(node)?,
         _ => node.text()?.map(str::to_owned).into_iter().collect(),
@@ -187,7 +233,11 @@ fn identity(account: &str, instance: &str) -> Result<Identity, &'static str> {
         Some(("bot", name)) => Ok(Identity::Bot(name.to_owned())),
         Some(("vendor", name)) => Ok(Identity::Vendor(name.to_owned())),
         Some(("person", _)) => Err("is a pseudonym; give the account"),
-        _ => Ok(Identity::Person { directory: format!("native:{instance}"), id: account.to_owned(), name: None }),
+        _ => Ok(Identity::Person {
+            directory: format!("native:{instance}"),
+            id: account.to_owned(),
+            name: None,
+        }),
     }
 }
 

@@ -32,10 +32,8 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     let event = root.get("event");
     match event.get("event_type").text() {
         Ok(Some("pagey.ping")) => ignored("a ping"),
-        _ => incident(&event, context).map_or_else(refused, |draft| Mapped {
-            drafts: vec![draft],
-            ..Mapped::default()
-        }),
+        _ => incident(&event, context)
+            .map_or_else(refused, |draft| Mapped { drafts: vec![draft], ..Mapped::default() }),
     }
 }
 
@@ -55,7 +53,8 @@ fn incident(event: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
     };
     let data = event.get("data").required_object()?;
     // A note comes with a reference to its incident; all others with the incident itself.
-    let about = if phase == "annotated" { data.get("incident").required_object()? } else { data.clone() };
+    let about =
+        if phase == "annotated" { data.get("incident").required_object()? } else { data.clone() };
     let parent = merged_into(&data)?.filter(|_| phase == "resolved");
     let phase = if parent.is_some() { "merged" } else { phase };
     let id = event.get("id").required_id()?;
@@ -94,7 +93,9 @@ fn put_incident(draft: &mut Draft, data: &Node<'_>) -> Result<(), Reject> {
     if let [team] = data.get("teams").items()?.as_slice() {
         draft.event.put_some("team", team.get("summary").text()?);
     }
-    for (label, node) in [("urgency", data.get("urgency")), ("incident_type", data.at(&["incident_type", "name"]))] {
+    for (label, node) in
+        [("urgency", data.get("urgency")), ("incident_type", data.at(&["incident_type", "name"]))]
+    {
         if let Some(text) = node.text()? {
             put_label(draft, label, text)?;
         }
@@ -121,7 +122,10 @@ fn account(incident: &Node<'_>) -> Result<String, Reject> {
 }
 
 /// The agent; without one, the client that sent the event, such as a monitor that resolved what it had triggered.
-fn actor(event: &Node<'_>, instance: &str) -> Result<Option<(Identity, Option<&'static str>)>, Reject> {
+fn actor(
+    event: &Node<'_>,
+    instance: &str,
+) -> Result<Option<(Identity, Option<&'static str>)>, Reject> {
     let agent = event.get("agent");
     let name = agent.get("summary").text()?.map(str::to_owned);
     if !agent.exists() {

@@ -9,7 +9,11 @@ use crate::node::Node;
 use crate::words::is_decimal;
 
 /// The verification and the measurements that this snapshot shows.
-pub(super) fn facts_of(node: &Node<'_>, around: &Around<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
+pub(super) fn facts_of(
+    node: &Node<'_>,
+    around: &Around<'_>,
+    context: &Context,
+) -> Result<Vec<Draft>, Reject> {
     if !node.get("status").exists() {
         return Ok(Vec::new());
     }
@@ -35,7 +39,8 @@ pub(super) fn blamed(run: &Node<'_>) -> Result<(Vec<String>, Option<String>), Re
             if metric.get("name").text()? == Some(name.as_str()) {
                 let failure = metric.get("failureCondition").text()?;
                 let success = metric.get("successCondition").text()?;
-                expression = failure.map(str::to_owned).or_else(|| success.map(|s| format!("not ({s})")));
+                expression =
+                    failure.map(str::to_owned).or_else(|| success.map(|s| format!("not ({s})")));
             }
         }
     }
@@ -79,9 +84,9 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     fn draft(&self, kind: &str, phase: &str, key: &str, at: Timestamp) -> Result<Draft, Reject> {
-        let mut draft = self.facts.draft(kind, phase, &format!("{}:{key}", self.id), When::state(at));
+        let mut draft =
+            self.facts.draft(kind, phase, &format!("{}:{key}", self.id), When::state(at));
         put_place(&mut draft, self.rollout.unwrap_or(&self.node), self.service.as_deref())?;
-        draft.event.remove("version");
         draft.event.put_some("deployment_id", self.deployment_id.as_deref());
         Ok(draft)
     }
@@ -104,9 +109,16 @@ impl<'a, 'c> Run<'a, 'c> {
         };
         marks.extend(begun.map(|at| ("started", at)));
         if let Some(phase) = phase {
-            marks.push((phase, self.ended_at()?.ok_or_else(|| self.status.get("completedAt").missing())?));
+            marks.push((
+                phase,
+                self.ended_at()?.ok_or_else(|| self.status.get("completedAt").missing())?,
+            ));
         }
-        let mut names = self.metrics.iter().map(|m| m.get("name").required_text()).collect::<Result<Vec<_>, _>>()?;
+        let mut names = self
+            .metrics
+            .iter()
+            .map(|m| m.get("name").required_text())
+            .collect::<Result<Vec<_>, _>>()?;
         names.sort_unstable();
         let mut drafts = Vec::new();
         for (phase, at) in marks {
@@ -159,14 +171,21 @@ impl<'a, 'c> Run<'a, 'c> {
                 "Failed" => ("breached", "breached"),
                 "Inconclusive" => ("warning", "warning"),
                 "Error" => ("no_data", "no_data"),
-                _ => return Err(ty.unknown("unknown_type", "is not the phase of a finished measurement")),
+                _ => {
+                    return Err(
+                        ty.unknown("unknown_type", "is not the phase of a finished measurement")
+                    );
+                }
             };
-            let begun = measurement.get("startedAt").time()?.map(|t| t.to_string()).unwrap_or_default();
+            let begun =
+                measurement.get("startedAt").time()?.map(|t| t.to_string()).unwrap_or_default();
             let mut draft = self.draft("health", phase, &format!("{name}:{begun}:{at}"), at)?;
             draft.event.put("signal", name);
             draft.event.put("signal_kind", "analysis");
             draft.event.put("signal_state", state);
-            draft.event.put_some("signal_value", measurement.get("value").text()?.and_then(decimal));
+            draft
+                .event
+                .put_some("signal_value", measurement.get("value").text()?.and_then(decimal));
             drafts.push(draft);
         }
         Ok(drafts)

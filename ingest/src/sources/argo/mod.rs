@@ -18,12 +18,14 @@ use crate::words::tier;
 pub(crate) const MAPPER: Mapper =
     Mapper { name: "argo-rollouts", yaml: true, claims: |_| false, looks, map };
 
+/// The annotation of a pod template that names its version.
+const VERSION: &str = "resource.opentelemetry.io/service.version";
+
 const REVISION: &str = "rollout.argoproj.io/revision";
 
 /// The annotations by which OpenTelemetry's operator lets a workload name its resource attributes, and our columns.
 const PLACE: &[(&str, &str)] = &[
     ("resource.opentelemetry.io/service.name", "service"),
-    ("resource.opentelemetry.io/service.version", "version"),
     ("resource.opentelemetry.io/deployment.environment.name", "environment"),
     ("resource.opentelemetry.io/cloud.region", "region"),
     ("resource.opentelemetry.io/k8s.cluster.name", "cluster"),
@@ -33,10 +35,18 @@ const PLACE: &[(&str, &str)] = &[
 const LABELS: &[&str] = &["app.kubernetes.io/instance", "app.kubernetes.io/part-of"];
 
 fn looks(body: &Value) -> bool {
-    let ours = |v: &Value| v["apiVersion"].as_str().is_some_and(|a| a.starts_with("argoproj.io/"))
-        && matches!(v["kind"].as_str(), Some("Rollout" | "RolloutList" | "AnalysisRun" | "AnalysisRunList" | "Experiment"));
+    let ours = |v: &Value| {
+        v["apiVersion"].as_str().is_some_and(|a| a.starts_with("argoproj.io/"))
+            && matches!(
+                v["kind"].as_str(),
+                Some("Rollout" | "RolloutList" | "AnalysisRun" | "AnalysisRunList" | "Experiment")
+            )
+    };
     let watched = body.get("object").unwrap_or(body);
-    ours(watched) || watched["items"].as_array().is_some_and(|items| items.iter().any(|i| ours(i) || ours(&i["object"])))
+    ours(watched)
+        || watched["items"]
+            .as_array()
+            .is_some_and(|items| items.iter().any(|i| ours(i) || ours(&i["object"])))
 }
 
 fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
@@ -65,7 +75,10 @@ fn collect<'a>(node: &Node<'a>, into: &mut Vec<Node<'a>>, depth: usize) -> Resul
 
 fn element(node: &Node<'_>, around: &Around<'_>, context: &Context) -> Mapped {
     let kind = node.get("kind");
-    let ours = node.get("apiVersion").text().is_ok_and(|v| v.is_some_and(|v| v.starts_with("argoproj.io/")));
+    let ours = node
+        .get("apiVersion")
+        .text()
+        .is_ok_and(|v| v.is_some_and(|v| v.starts_with("argoproj.io/")));
     let drafts = match kind.text() {
         Ok(Some("Rollout")) if ours => rollout::facts_of(node, around, context),
         Ok(Some("AnalysisRun")) if ours => analysis::facts_of(node, around, context),
@@ -77,7 +90,9 @@ fn element(node: &Node<'_>, around: &Around<'_>, context: &Context) -> Mapped {
         Err(reject) => Err(reject),
     };
     match drafts {
-        Ok(drafts) if drafts.is_empty() => ignored("the controller has not reported on this object yet"),
+        Ok(drafts) if drafts.is_empty() => {
+            ignored("the controller has not reported on this object yet")
+        }
         Ok(drafts) => Mapped { drafts, ..Mapped::default() },
         Err(reject) => refused(reject),
     }
@@ -90,7 +105,9 @@ struct Around<'a> {
 
 impl<'a> Around<'a> {
     fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &Node<'a>> {
-        self.objects.iter().filter(move |o| matches!(o.get("kind").text(), Ok(Some(k)) if k == kind))
+        self.objects
+            .iter()
+            .filter(move |o| matches!(o.get("kind").text(), Ok(Some(k)) if k == kind))
     }
 
     /// The rollout that owns an object, if it came with it.
@@ -101,8 +118,9 @@ impl<'a> Around<'a> {
     /// The replica set of `rollout` with this pod template hash.
     fn replica_set(&self, rollout: &Node<'_>, hash: &str) -> Option<&Node<'a>> {
         let label = ["metadata", "labels", "rollouts-pod-template-hash"];
-        self.of_kind("ReplicaSet")
-            .find(|set| owned_by(set, rollout) && matches!(set.at(&label).id(), Ok(Some(h)) if h == hash))
+        self.of_kind("ReplicaSet").find(|set| {
+            owned_by(set, rollout) && matches!(set.at(&label).id(), Ok(Some(h)) if h == hash)
+        })
     }
 
     /// The analysis run of this revision of `rollout` that failed.
@@ -121,7 +139,8 @@ fn owned_by(node: &Node<'_>, rollout: &Node<'_>) -> bool {
     node.at(&["metadata", "ownerReferences"]).items().is_ok_and(|owners| {
         owners.iter().any(|owner| {
             let kind = matches!(owner.get("kind").text(), Ok(Some("Rollout")));
-            let identity = if uid.exists() { owner.get("uid").value() == uid.value() } else { true };
+            let identity =
+                if uid.exists() { owner.get("uid").value() == uid.value() } else { true };
             kind && identity && owner.get("name").value() == name.value()
         })
     })
@@ -153,7 +172,8 @@ fn put_place(draft: &mut Draft, node: &Node<'_>, rollout: Option<&str>) -> Resul
     let meta = node.get("metadata");
     draft.event.put_some("service_namespace", meta.get("namespace").text()?);
     draft.event.put_some("service", rollout);
-    let stated = [meta.get("annotations"), node.at(&["spec", "template", "metadata", "annotations"])];
+    let stated =
+        [meta.get("annotations"), node.at(&["spec", "template", "metadata", "annotations"])];
     for (annotation, column) in PLACE {
         for annotations in stated.iter().rev() {
             draft.event.put_some(column, annotations.get(annotation).text()?);

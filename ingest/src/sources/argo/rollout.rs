@@ -5,14 +5,18 @@
 
 use backtrail_schemas::{Draft, Reject, Timestamp};
 
-use super::{Around, REVISION, facts, identity, put_place};
+use super::{Around, REVISION, VERSION, facts, identity, put_place};
 use crate::context::Context;
 use crate::facts::{Facts, When, put_label, put_text};
 use crate::node::Node;
 use crate::words::{Package, image};
 
 /// The marks of the current revision that this snapshot shows; none when the controller has not written a status.
-pub(super) fn facts_of(node: &Node<'_>, around: &Around<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
+pub(super) fn facts_of(
+    node: &Node<'_>,
+    around: &Around<'_>,
+    context: &Context,
+) -> Result<Vec<Draft>, Reject> {
     if !node.get("status").exists() {
         return Ok(Vec::new());
     }
@@ -33,7 +37,9 @@ pub(super) fn facts_of(node: &Node<'_>, around: &Around<'_>, context: &Context) 
         drafts.extend(rollout.in_flight()?);
     }
     if drafts.is_empty() {
-        return Err(rollout.status.refuse("unmapped_state", "shows no mark with a time of its own"));
+        return Err(rollout
+            .status
+            .refuse("unmapped_state", "shows no mark with a time of its own"));
     }
     Ok(drafts)
 }
@@ -123,7 +129,8 @@ impl<'a, 'c> Rollout<'a, 'c> {
     }
 
     fn draft(&self, kind: &str, phase: &str, mark: &str, when: When) -> Result<Draft, Reject> {
-        let mut draft = self.facts.draft(kind, phase, &format!("{}:{mark}", self.deployment_id), when);
+        let mut draft =
+            self.facts.draft(kind, phase, &format!("{}:{mark}", self.deployment_id), when);
         draft.event.put_some("version", self.package.version.as_deref());
         draft.event.put_some("artifact_digest", self.package.digest.as_deref());
         put_place(&mut draft, &self.node, Some(&self.name))?;
@@ -159,8 +166,10 @@ impl<'a, 'c> Rollout<'a, 'c> {
     fn paused(&self) -> Result<Vec<Draft>, Reject> {
         let pauses = self.status.get("pauseConditions").items()?;
         let draft = |pause: &Node<'_>| {
-            let (reason, at) = (pause.get("reason").required_text()?, pause.get("startTime").required_time()?);
-            let mut draft = self.deployment("paused", &format!("paused:{reason}:{at}"), When::state(at))?;
+            let (reason, at) =
+                (pause.get("reason").required_text()?, pause.get("startTime").required_time()?);
+            let mut draft =
+                self.deployment("paused", &format!("paused:{reason}:{at}"), When::state(at))?;
             put_label(&mut draft, "pause_reason", reason)?;
             draft.event.put_some("traffic_percent", self.canary_weight()?);
             Ok(draft)
@@ -202,7 +211,13 @@ impl<'a, 'c> Rollout<'a, 'c> {
         Ok(drafts)
     }
 
-    fn abort_draft(&self, phase: &str, mark: &str, when: When, aborted: Timestamp) -> Result<Draft, Reject> {
+    fn abort_draft(
+        &self,
+        phase: &str,
+        mark: &str,
+        when: When,
+        aborted: Timestamp,
+    ) -> Result<Draft, Reject> {
         let mut draft = self.draft("rollback", phase, mark, when)?;
         let from = self.package.version.as_deref().or(self.package.digest.as_deref());
         draft.event.put("rollback_id", format!("{}:abort:{aborted}", self.deployment_id));
@@ -300,7 +315,9 @@ impl<'a, 'c> Rollout<'a, 'c> {
 
     /// An update that goes on: its latest progress, or that it was resumed.
     fn in_flight(&self) -> Result<Option<Draft>, Reject> {
-        let (Some(reason), Some(at)) = (self.progressing.reason, self.progressing.written) else { return Ok(None) };
+        let (Some(reason), Some(at)) = (self.progressing.reason, self.progressing.written) else {
+            return Ok(None);
+        };
         let phase = match reason {
             "RolloutResumed" => "resumed",
             "NewReplicaSetCreated" | "RolloutPaused" => return Ok(None),
@@ -309,7 +326,8 @@ impl<'a, 'c> Rollout<'a, 'c> {
         };
         let weight = self.canary_weight()?;
         let shown = weight.map(|w| w.to_string()).unwrap_or_default();
-        let mut draft = self.deployment(phase, &format!("{reason}:{shown}:{at}"), When::state(at))?;
+        let mut draft =
+            self.deployment(phase, &format!("{reason}:{shown}:{at}"), When::state(at))?;
         draft.event.put_some("traffic_percent", weight);
         Ok(Some(draft))
     }
@@ -322,18 +340,23 @@ impl<'a, 'c> Rollout<'a, 'c> {
     /// How this revision is known to go back to an older template: the controller says so, or its replica set is older
     /// than the stable one that it replaces.
     fn undone(&self) -> Result<Option<&'static str>, Reject> {
-        if matches!(self.status.at(&["duration", "completionStatus"]).text()?, Some("RolledBack" | "FastRolledBack")) {
+        if matches!(
+            self.status.at(&["duration", "completionStatus"]).text()?,
+            Some("RolledBack" | "FastRolledBack")
+        ) {
             return Ok(Some("explicit"));
         }
         if self.stable == self.hash {
             return Ok(None);
         }
-        let created = |hash: Option<&str>| match hash.and_then(|h| self.around.replica_set(&self.node, h)) {
-            Some(set) => set.at(&["metadata", "creationTimestamp"]).time(),
-            None => Ok(None),
-        };
+        let created =
+            |hash: Option<&str>| match hash.and_then(|h| self.around.replica_set(&self.node, h)) {
+                Some(set) => set.at(&["metadata", "creationTimestamp"]).time(),
+                None => Ok(None),
+            };
         let (target, replaced) = (created(self.hash.as_deref())?, created(self.stable.as_deref())?);
-        let older = matches!((target, replaced), (Some(target), Some(replaced)) if target < replaced);
+        let older =
+            matches!((target, replaced), (Some(target), Some(replaced)) if target < replaced);
         Ok(older.then_some("first_live"))
     }
 
@@ -358,7 +381,9 @@ impl<'a, 'c> Rollout<'a, 'c> {
     /// The version label of the template with this hash, where its replica set came with the rollout.
     fn version_of(&self, hash: Option<&str>) -> Result<Option<String>, Reject> {
         match hash.and_then(|h| self.around.replica_set(&self.node, h)) {
-            Some(set) => shipped(&set.at(&["spec", "template"]), &self.name).map(|p| p.version.or(p.digest)),
+            Some(set) => {
+                shipped(&set.at(&["spec", "template"]), &self.name).map(|p| p.version.or(p.digest))
+            }
             None => Ok(None),
         }
     }
@@ -372,28 +397,37 @@ impl<'a, 'c> Rollout<'a, 'c> {
 /// A status about an older generation says nothing of the template beside it. Controllers before 1.0 wrote a hash
 /// there, which cannot be compared.
 fn check_current(node: &Node<'_>, status: &Node<'_>) -> Result<(), Reject> {
-    let (wanted, seen) = (node.at(&["metadata", "generation"]).id()?, status.get("observedGeneration").id()?);
+    let (wanted, seen) =
+        (node.at(&["metadata", "generation"]).id()?, status.get("observedGeneration").id()?);
     let number = |text: &Option<String>| text.as_deref().and_then(|t| t.parse::<u64>().ok());
     match (number(&wanted), number(&seen)) {
         (Some(wanted), Some(seen)) if wanted != seen => {
             let node = status.get("observedGeneration");
-            Err(node.refuse("stale_status", &format!("is {seen}, but the object is at generation {wanted}")))
+            Err(node.refuse(
+                "stale_status",
+                &format!("is {seen}, but the object is at generation {wanted}"),
+            ))
         }
         _ => Ok(()),
     }
 }
 
-/// The version label and digest of what a pod template ships: the container named like the rollout, else the only one.
+/// The version and digest of what a pod template ships: its annotation, else its label, else the tag of the container
+/// that is named like the rollout, else of the only one.
 fn shipped(template: &Node<'_>, name: &str) -> Result<Package, Reject> {
     let containers = template.at(&["spec", "containers"]).items()?;
-    let named = containers.iter().find(|c| matches!(c.get("name").text(), Ok(Some(n)) if n == name));
+    let named =
+        containers.iter().find(|c| matches!(c.get("name").text(), Ok(Some(n)) if n == name));
     let main = match (named, containers.as_slice()) {
         (Some(main), _) | (None, [main]) => main,
         _ => return Ok(Package::default()),
     };
     let mut package = main.get("image").text()?.map(image).unwrap_or_default();
-    if let Some(label) = template.at(&["metadata", "labels", "app.kubernetes.io/version"]).text()? {
-        package.version = Some(label.to_owned());
+    let meta = template.get("metadata");
+    for stated in
+        [meta.at(&["labels", "app.kubernetes.io/version"]), meta.at(&["annotations", VERSION])]
+    {
+        package.version = stated.text()?.map(str::to_owned).or(package.version);
     }
     Ok(package)
 }

@@ -24,7 +24,10 @@ pub(super) fn service(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option
     event.conventions.put(&mut draft, &["service"]);
     event.put_artifact(&mut draft)?;
     if kind == "rollback" {
-        let target = ["artifact_digest", "version"].iter().find_map(|c| draft.event.text(c)).map(str::to_owned);
+        let target = ["artifact_digest", "version"]
+            .iter()
+            .find_map(|c| draft.event.text(c))
+            .map(str::to_owned);
         draft.event.put_some("to_version", target);
         draft.event.put("rollback_id", format!("{}/{}", event.facts.instance, event.id));
         draft.event.put("recognised_by", "explicit");
@@ -34,7 +37,11 @@ pub(super) fn service(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option
 }
 
 /// A pipeline or task run is a deployment only when it says where to: `customData.service` and `.environment`.
-pub(super) fn run(event: &CdEvent<'_, '_>, subject: &str, predicate: &str) -> Result<Option<Draft>, Reject> {
+pub(super) fn run(
+    event: &CdEvent<'_, '_>,
+    subject: &str,
+    predicate: &str,
+) -> Result<Option<Draft>, Reject> {
     let outcome = event.content.get("outcome");
     let phase = match predicate {
         "queued" => "queued",
@@ -89,7 +96,10 @@ pub(super) fn artifact(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Optio
 }
 
 /// The environment's id is what the other subjects refer to; its name is a label.
-pub(super) fn environment(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option<Draft>, Reject> {
+pub(super) fn environment(
+    event: &CdEvent<'_, '_>,
+    predicate: &str,
+) -> Result<Option<Draft>, Reject> {
     let phase = match predicate {
         "created" => "created",
         "deleted" => "deleted",

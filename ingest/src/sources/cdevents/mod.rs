@@ -23,14 +23,17 @@ pub(crate) const MAPPER: Mapper = Mapper { name: "cdevents", yaml: false, claims
 const VERSIONS: &[&str] = &["0.3", "0.4", "0.5", "0.6"];
 
 fn claims(delivery: &Delivery) -> bool {
-    let cloud = |t: &str| t.trim_start().to_ascii_lowercase().starts_with("application/cloudevents");
+    let cloud =
+        |t: &str| t.trim_start().to_ascii_lowercase().starts_with("application/cloudevents");
     delivery.header("content-type").is_some_and(cloud) || delivery.header("ce-type").is_some()
 }
 
 fn looks(body: &Value) -> bool {
     let first = body.as_array().map_or(Some(body), |list| list.first());
     let bare = |v: &Value| v["context"]["type"].is_string() && v["subject"].is_object();
-    let cloud = |v: &Value| v["specversion"].is_string() && v["type"].is_string() && v["source"].is_string();
+    let cloud = |v: &Value| {
+        v["specversion"].is_string() && v["type"].is_string() && v["source"].is_string()
+    };
     first.is_some_and(|v| bare(v) || cloud(v))
 }
 
@@ -87,7 +90,11 @@ fn cdevent(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
     let Some((subject, predicate)) = parts(name) else {
         return Err(ty.unknown("unknown_type", "is not a CDEvents type"));
     };
-    let version = if head.get("specversion").exists() { head.get("specversion") } else { head.get("version") };
+    let version = if head.get("specversion").exists() {
+        head.get("specversion")
+    } else {
+        head.get("version")
+    };
     let stated = version.required_text()?;
     if !VERSIONS.iter().any(|v| stated.strip_prefix(v).is_some_and(|rest| rest.starts_with('.'))) {
         return Err(version.unknown("unsupported_version", "is not a version that is read"));
@@ -130,7 +137,8 @@ fn cdevent(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
 fn parts(name: &str) -> Option<(&str, &str)> {
     let (subject, rest) = name.strip_prefix("dev.cdevents.")?.split_once('.')?;
     let (predicate, version) = rest.split_once('.')?;
-    (!subject.is_empty() && !predicate.is_empty() && !version.is_empty()).then_some((subject, predicate))
+    (!subject.is_empty() && !predicate.is_empty() && !version.is_empty())
+        .then_some((subject, predicate))
 }
 
 impl CdEvent<'_, '_> {
@@ -157,7 +165,8 @@ impl CdEvent<'_, '_> {
     fn put_artifact(&self, draft: &mut Draft) -> Result<(), Reject> {
         let node = self.content.get("artifactId");
         if let Some(purl) = node.text()? {
-            let package = package(purl).ok_or_else(|| node.refuse("bad_value", "is not a package URL"))?;
+            let package =
+                package(purl).ok_or_else(|| node.refuse("bad_value", "is not a package URL"))?;
             draft.event.put("artifact_purl", purl);
             draft.event.put_some("version", package.version);
             draft.event.put_some("artifact_digest", package.digest);
@@ -172,14 +181,20 @@ impl CdEvent<'_, '_> {
         Ok(node.text()?.map(|id| Identity::Person { directory, id: id.to_owned(), name: None }))
     }
 
-    fn put_person(&self, draft: &mut Draft, column: &'static str, node: &Node<'_>) -> Result<(), Reject> {
+    fn put_person(
+        &self,
+        draft: &mut Draft,
+        column: &'static str,
+        node: &Node<'_>,
+    ) -> Result<(), Reject> {
         draft.people.extend(self.person(node)?.map(|who| (column, who)));
         Ok(())
     }
 
     /// A link: `uri` since 0.4, `url` before.
     fn put_link(&self, draft: &mut Draft) -> Result<(), Reject> {
-        let link = [self.content.get("uri"), self.content.get("url")].into_iter().find(Node::exists);
+        let link =
+            [self.content.get("uri"), self.content.get("url")].into_iter().find(Node::exists);
         link.map_or(Ok(()), |node| crate::facts::put_text(draft, "url", &node))
     }
 }

@@ -42,11 +42,16 @@ pub(super) fn ticket(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option<
         (_, "created") => "created",
         ("change", "closed") => "closed",
         ("action_item", "updated") => "updated",
-        ("action_item", "closed") => match resolution.required_text()?.to_ascii_lowercase().as_str() {
-            "completed" | "done" | "fixed" | "resolved" => "completed",
-            "cancelled" | "canceled" | "withdrawn" | "declined" | "duplicate" => "cancelled",
-            _ => return Err(resolution.unknown("bad_value", "is neither a completed nor a cancelled ticket")),
-        },
+        ("action_item", "closed") => {
+            match resolution.required_text()?.to_ascii_lowercase().as_str() {
+                "completed" | "done" | "fixed" | "resolved" => "completed",
+                "cancelled" | "canceled" | "withdrawn" | "declined" | "duplicate" => "cancelled",
+                _ => {
+                    return Err(resolution
+                        .unknown("bad_value", "is neither a completed nor a cancelled ticket"));
+                }
+            }
+        }
         _ => return Ok(None),
     };
     let mut draft = event.draft(kind, phase)?;
@@ -62,7 +67,9 @@ pub(super) fn ticket(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option<
     event.put_person(&mut draft, "requester", &event.content.get("creator"))?;
     event.put_person(&mut draft, "actor", &event.content.get("updatedBy"))?;
     // Of several assignees none is the owner more than the others.
-    if let (true, [owner]) = (kind == "action_item", event.content.get("assignees").items()?.as_slice()) {
+    if let (true, [owner]) =
+        (kind == "action_item", event.content.get("assignees").items()?.as_slice())
+    {
         event.put_person(&mut draft, "owner", owner)?;
     }
     event.conventions.put(&mut draft, &["service"]);

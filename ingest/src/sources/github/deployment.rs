@@ -15,7 +15,9 @@ const ROLLBACK_TASK: &str = "rollback";
 pub(super) fn created(node: &Node<'_>, hook: &Hook<'_>) -> Result<Vec<Draft>, Reject> {
     let action = node.get("action");
     if action.text()?.is_some_and(|a| a != "created") {
-        return Err(action.unknown("unmapped_type", "is not an action of a deployment that is read"));
+        return Err(
+            action.unknown("unmapped_type", "is not an action of a deployment that is read")
+        );
     }
     let mut drafts = listed(&node.get("deployment").required_object()?, hook)?;
     for draft in &mut drafts {
@@ -77,7 +79,12 @@ pub(super) fn listed_status(node: &Node<'_>, hook: &Hook<'_>) -> Result<Vec<Draf
     Ok(vec![draft])
 }
 
-fn status_draft(status: &Node<'_>, kind: &str, phase: &str, hook: &Hook<'_>) -> Result<Draft, Reject> {
+fn status_draft(
+    status: &Node<'_>,
+    kind: &str,
+    phase: &str,
+    hook: &Hook<'_>,
+) -> Result<Draft, Reject> {
     let key = format!("deployment_status:{}", status.get("id").required_id()?);
     let when = When::event(status.get("created_at").required_time()?);
     let mut draft = hook.facts.draft(kind, phase, &key, when);
@@ -130,7 +137,11 @@ impl<'a> Deployment<'a> {
     }
 
     /// A deployment is one fact; one that rolls back is a second one.
-    fn kinds(&self, phase: &'static str, of_rollback: &'static str) -> Vec<(&'static str, &'static str)> {
+    fn kinds(
+        &self,
+        phase: &'static str,
+        of_rollback: &'static str,
+    ) -> Vec<(&'static str, &'static str)> {
         let mut kinds = vec![("deployment", phase)];
         if self.rollback && of_rollback != NO_PHASE {
             kinds.push(("rollback", of_rollback));
@@ -138,7 +149,12 @@ impl<'a> Deployment<'a> {
         kinds
     }
 
-    fn put(&self, draft: &mut Draft, hook: &Hook<'_>, environment: Option<&str>) -> Result<(), Reject> {
+    fn put(
+        &self,
+        draft: &mut Draft,
+        hook: &Hook<'_>,
+        environment: Option<&str>,
+    ) -> Result<(), Reject> {
         let node = &self.node;
         draft.event.put("deployment_id", self.id.as_str());
         draft.event.put("service", hook.repository_name());
@@ -146,14 +162,19 @@ impl<'a> Deployment<'a> {
         draft.event.put_some("commit_sha", node.get("sha").text()?);
         draft.event.put_some("ref", node.get("ref").text()?);
         put_environment(draft, environment, node.get("production_environment").boolean()?);
-        self.said.put(draft, &["service", "region", "version", "artifact_digest", "change_id", "incident_id"]);
+        self.said.put(
+            draft,
+            &["service", "region", "version", "artifact_digest", "change_id", "incident_id"],
+        );
         if self.rollback {
             draft.event.put("rollback_id", format!("github:{}", self.id));
             draft.event.put("recognised_by", "convention");
             self.said.put(draft, &["rollback_id", "rollback_of"]);
         }
         if draft.event.text("kind") == Some("rollback") {
-            let target = ["version", "artifact_digest", "commit_sha"].iter().find_map(|c| draft.event.text(c));
+            let target = ["version", "artifact_digest", "commit_sha"]
+                .iter()
+                .find_map(|c| draft.event.text(c));
             let target = target.map(str::to_owned);
             draft.event.put_some("to_version", target);
             draft.event.put("mechanism", "redeploy");

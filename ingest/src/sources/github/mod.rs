@@ -25,7 +25,9 @@ fn claims(delivery: &Delivery) -> bool {
 
 fn looks(body: &Value) -> bool {
     let first = body.as_array().map_or(Some(body), |list| list.first());
-    first.is_some_and(|v| shape(v).is_some() || (v["repository"]["full_name"].is_string() && v["sender"].is_object()))
+    first.is_some_and(|v| {
+        shape(v).is_some() || (v["repository"]["full_name"].is_string() && v["sender"].is_object())
+    })
 }
 
 /// The event that a body without headers is, by its shape.
@@ -33,12 +35,11 @@ fn shape(body: &Value) -> Option<&'static str> {
     let has = |key: &str| body.get(key).is_some_and(Value::is_object);
     let listed = |key: &str| body[key].as_str().is_some_and(|url| url.contains("/deployments/"));
     let decided = has("workflow_run") && body["since"].is_string();
-    let other = ["workflow_job", "check_run", "check_suite", "deployment_callback_url"];
-    if other.iter().any(|key| body.get(*key).is_some_and(|v| !v.is_null())) {
-        return None;
-    }
+    let other = has("workflow_job") || body.get("deployment_callback_url").is_some();
     if has("deployment_status") && has("deployment") {
         Some("deployment_status")
+    } else if other {
+        None
     } else if has("deployment") {
         Some("deployment")
     } else if decided && (body.get("reviewers").is_some() || has("approver")) {
@@ -66,7 +67,10 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
 fn element(node: &Node<'_>, delivery: &Delivery, context: &Context) -> Mapped {
     let shaped = node.value().and_then(shape);
     let Some(name) = delivery.header("x-github-event").or(shaped) else {
-        return refused(node.refuse("unmapped_type", "is no event that is read; X-GitHub-Event is not there to name it"));
+        return refused(node.refuse(
+            "unmapped_type",
+            "is no event that is read; X-GitHub-Event is not there to name it",
+        ));
     };
     let hook = |node: &Node<'_>| Hook::new(node, name, delivery, context);
     let drafts = match name {
@@ -75,10 +79,15 @@ fn element(node: &Node<'_>, delivery: &Delivery, context: &Context) -> Mapped {
         "deployment_status" => hook(node).and_then(|hook| deployment::status(node, &hook)),
         "deployment_review" => hook(node).and_then(|hook| review::decided(node, &hook, delivery)),
         "rest/deployment" => hook(node).and_then(|hook| deployment::listed(node, &hook)),
-        "rest/deployment_status" => hook(node).and_then(|hook| deployment::listed_status(node, &hook)),
+        "rest/deployment_status" => {
+            hook(node).and_then(|hook| deployment::listed_status(node, &hook))
+        }
         other => {
             let shown: String = other.chars().take(60).collect();
-            Err(reject("unmapped_type", format!("event `{shown}` carries no fact that the log keeps")))
+            Err(reject(
+                "unmapped_type",
+                format!("event `{shown}` carries no fact that the log keeps"),
+            ))
         }
     };
     match drafts {
@@ -97,16 +106,29 @@ struct Hook<'c> {
 
 impl<'c> Hook<'c> {
     /// Ids are unique per host, and stay when a repository is renamed or moved: the host is the instance.
-    fn new(node: &Node<'_>, name: &str, delivery: &Delivery, context: &'c Context) -> Result<Self, Reject> {
+    fn new(
+        node: &Node<'_>,
+        name: &str,
+        delivery: &Delivery,
+        context: &'c Context,
+    ) -> Result<Self, Reject> {
         let repository = node.get("repository");
-        let urls = [repository.get("html_url"), node.get("repository_url"), node.get("deployment_url"), node.get("url")];
+        let urls = [
+            repository.get("html_url"),
+            node.get("repository_url"),
+            node.get("deployment_url"),
+            node.get("url"),
+        ];
         let mut place = None;
         for url in &urls {
             place = place.or(url.text()?.and_then(host_and_name));
         }
         let (host, from_url) = match place {
             Some((host, name)) => (host, Some(name)),
-            None => (delivery.header("x-github-enterprise-host").unwrap_or(PUBLIC_HOST).to_owned(), None),
+            None => (
+                delivery.header("x-github-enterprise-host").unwrap_or(PUBLIC_HOST).to_owned(),
+                None,
+            ),
         };
         let full_name = repository.get("full_name");
         let name_now = match full_name.text()? {
@@ -146,7 +168,11 @@ impl<'c> Hook<'c> {
             let name = login.map_or(id, str::to_owned);
             return Ok(Some((Identity::Bot(name), Some("automation"))));
         }
-        let directory = if self.host == PUBLIC_HOST { "github".to_owned() } else { format!("github:{}", self.host) };
+        let directory = if self.host == PUBLIC_HOST {
+            "github".to_owned()
+        } else {
+            format!("github:{}", self.host)
+        };
         let person = Identity::Person { directory, id, name: login.map(str::to_owned) };
         Ok(Some((person, Some("human").filter(|_| ty == Some("User")))))
     }
@@ -155,7 +181,8 @@ impl<'c> Hook<'c> {
 /// The host and `owner/name` of a page or API address of a repository or what is below it. An enterprise server's API
 /// lies below `/api/v3`, the public one has a host of its own.
 fn host_and_name(url: &str) -> Option<(String, String)> {
-    let (host, path) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?.split_once('/')?;
+    let (host, path) =
+        url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?.split_once('/')?;
     let below = path.strip_prefix("api/v3/").unwrap_or(path);
     let below = below.strip_prefix("repos/").unwrap_or(below);
     let mut names = below.split('/').filter(|n| !n.is_empty());
@@ -175,11 +202,22 @@ mod tests {
             "https://api.github.com/repos/acme/cart",
             "https://api.github.com/repos/acme/cart/deployments/42",
         ] {
-            assert_eq!(host_and_name(url), Some(("github.com".into(), "acme/cart".into())), "{url}");
+            assert_eq!(
+                host_and_name(url),
+                Some(("github.com".into(), "acme/cart".into())),
+                "{url}"
+            );
         }
         let own = Some(("git.acme.test".to_owned(), "acme/cart".to_owned()));
-        assert_eq!(host_and_name("https://git.acme.test/api/v3/repos/acme/cart/deployments/1"), own);
+        assert_eq!(
+            host_and_name("https://git.acme.test/api/v3/repos/acme/cart/deployments/1"),
+            own
+        );
         assert_eq!(host_and_name("https://git.acme.test/acme/cart"), own);
-        assert!(["", "https://github.com", "https://github.com/acme", "ssh://x/y/z"].iter().all(|u| host_and_name(u).is_none()));
+        assert!(
+            ["", "https://github.com", "https://github.com/acme", "ssh://x/y/z"]
+                .iter()
+                .all(|u| host_and_name(u).is_none())
+        );
     }
 }

@@ -8,13 +8,19 @@ use crate::node::Node;
 use crate::words::tier;
 
 /// Webhook `deployment_review`: one approval per environment of the run.
-pub(super) fn decided(node: &Node<'_>, hook: &Hook<'_>, delivery: &Delivery) -> Result<Vec<Draft>, Reject> {
+pub(super) fn decided(
+    node: &Node<'_>,
+    hook: &Hook<'_>,
+    delivery: &Delivery,
+) -> Result<Vec<Draft>, Reject> {
     let action = node.get("action");
     let phase = match action.required_text()? {
         "requested" => "requested",
         "approved" => "approved",
         "rejected" => "rejected",
-        _ => return Err(action.unknown("unmapped_type", "is not an action of a review that is read")),
+        _ => {
+            return Err(action.unknown("unmapped_type", "is not an action of a review that is read"));
+        }
     };
     let run = node.get("workflow_run").required_object()?;
     let (run_id, attempt) = (run.get("id").required_id()?, run.get("run_attempt").id()?);
@@ -41,7 +47,9 @@ pub(super) fn decided(node: &Node<'_>, hook: &Hook<'_>, delivery: &Delivery) -> 
         if phase != "requested" {
             draft.event.put("decision", phase);
         }
-        draft.people.extend(hook.account(&node.get("requestor"))?.map(|(who, _)| ("requester", who)));
+        draft
+            .people
+            .extend(hook.account(&node.get("requestor"))?.map(|(who, _)| ("requester", who)));
         draft.people.extend(hook.account(&node.get("approver"))?.map(|(who, _)| ("approver", who)));
         put_text(&mut draft, "comment", &node.get("comment"))?;
         put_text(&mut draft, "url", &run.get("html_url"))?;

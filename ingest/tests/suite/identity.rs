@@ -1,0 +1,137 @@
+//! The same fact has the same id, however it arrives.
+
+use std::collections::BTreeMap;
+
+use backtrail_schemas::Delivery;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::{as_json, ids, mapped, samples};
+
+fn sample(name: &str) -> Delivery {
+    samples().into_iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no sample {name}")).1
+}
+
+/// JSON text with the keys of every object in the order that `rank` gives.
+fn reordered(value: &Value, rank: &dyn Fn(&str) -> u64) -> String {
+    match value {
+        Value::Object(object) => {
+            let mut keys: Vec<&String> = object.keys().collect();
+            keys.sort_by_key(|key| rank(key));
+            let pairs = keys
+                .iter()
+                .map(|k| format!("{}:{}", Value::from(k.as_str()), reordered(&object[*k], rank)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(list) => {
+            format!("[{}]", list.iter().map(|v| reordered(v, rank)).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) })]
+
+    #[test]
+    fn key_order_and_header_case_change_nothing(seed in any::<u64>(), upper in any::<bool>()) {
+        for (name, delivery) in samples() {
+            let Ok(body) = serde_json::from_slice::<Value>(&delivery.body) else { continue };
+            let rank = |key: &str| key.bytes().fold(seed | 1, |hash, b| hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ u64::from(b));
+            let cased = |text: &str| if upper { text.to_ascii_uppercase() } else { text.to_ascii_lowercase() };
+            let headers: BTreeMap<String, String> =
+                delivery.headers.iter().map(|(k, v)| (cased(k), v.clone())).collect();
+            let record = json!({"headers": headers, "body": reordered(&body, &rank)}).to_string();
+            let file = tempfile::Builder::new().suffix(".ndjson").tempfile().unwrap();
+            std::fs::write(file.path(), record).unwrap();
+            let mut again = crate::support::found(file.path()).remove(0).delivery;
+            again.origin.clone_from(&delivery.origin);
+            prop_assert_eq!(as_json(&mapped(&again)), as_json(&mapped(&delivery)), "{}", name);
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_its_elements() {
+    for name in ["cdevents/batch.json", "github/rest_deployments.json", "native/list.json"] {
+        let whole = sample(name);
+        let Value::Array(elements) = serde_json::from_slice(&whole.body).unwrap() else {
+            panic!("{name}")
+        };
+        let mut apart = Vec::new();
+        for element in elements {
+            let mut one = whole.clone();
+            one.headers.remove("content-type");
+            one.body = element.to_string().into_bytes();
+            apart.extend(ids(&mapped(&one)));
+        }
+        apart.sort();
+        assert_eq!(apart, ids(&mapped(&whole)), "{name}");
+        assert!(!apart.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_list_of_objects_gives_the_ids_of_its_objects() {
+    let whole = sample("argo-rollouts/aborted_with_its_analysis.json");
+    let list: Value = serde_json::from_slice(&whole.body).unwrap();
+    let mut apart = Vec::new();
+    for item in list["items"].as_array().unwrap() {
+        apart.extend(ids(&mapped(&Delivery {
+            body: item.to_string().into_bytes(),
+            ..whole.clone()
+        })));
+    }
+    apart.sort();
+    assert_eq!(apart, ids(&mapped(&whole)));
+}
+
+/// A backfill states less than the webhook, and nothing else.
+#[test]
+fn a_webhook_and_a_backfill_of_one_fact_meet() {
+    let pairs = [
+        ("github/deployment.json", "github/rest_deployments.json"),
+        ("github/deployment_status_success.json", "github/rest_statuses.json"),
+        ("argo-rollouts/completed.json", "argo-rollouts/watched.json"),
+    ];
+    let not_compared = ["source_event_id", "source_event_type", "attributes"];
+    for (webhook, backfill) in pairs {
+        let (first, second) = (mapped(&sample(webhook)), mapped(&sample(backfill)));
+        assert_eq!(ids(&first), ids(&second), "{webhook}");
+        for (column, value) in
+            second.drafts[0].event.iter().filter(|(c, _)| !not_compared.contains(c))
+        {
+            assert_eq!(first.drafts[0].event.get(column), Some(value), "{webhook}: {column}");
+        }
+        assert_eq!(first.drafts[0].people, second.drafts[0].people, "{webhook}");
+    }
+}
+
+#[test]
+fn large_ids_keep_every_digit() {
+    let deployment = mapped(&sample("github/deployment.json"));
+    assert_eq!(deployment.drafts[0].event.text("deployment_id"), Some("9007199254740993"));
+}
+
+/// The native key leaves out people, texts and measured values, and reads a time as an instant.
+#[test]
+fn a_native_event_without_an_id_has_the_id_of_its_content() {
+    let id = |extra: Value| {
+        let mut event = json!({"kind": "incident", "phase": "detected", "occurred_at": "2026-04-02T09:12:00Z", "incident_id": "i-5"});
+        event.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        ids(&mapped(&Delivery { body: event.to_string().into_bytes(), ..Delivery::default() }))
+            .remove(0)
+    };
+    let first = id(json!({}));
+    assert_eq!(id(json!({"title": "x", "actor": "mira", "severity": 2})), first);
+    assert_eq!(id(json!({"occurred_at": "2026-04-02T11:12:00.000+02:00"})), first);
+    assert_eq!(id(json!({"service": null, "environment": ""})), first);
+    assert_ne!(id(json!({"service": "cart"})), first);
+    assert_ne!(id(json!({"incident_id": "i-6"})), first);
+    assert_ne!(id(json!({"source_instance": "plant-2"})), first);
+    assert_eq!(id(json!({"event_id": "e-1"})), "native:default:e-1");
+    assert_eq!(
+        id(json!({"event_id": "github:00", "source_instance": "plant-2"})),
+        "native:plant-2:github:00"
+    );
+}
