@@ -33,7 +33,7 @@ what is not understood goes to quarantine with the path of the body that it is a
 
 ";
 
-const BODY: &str = r#"
+const BODY: &str = r"
 ## How deliveries are read
 
 `backtrail ingest PATH…` takes files, folders (in byte order of their paths), `-` for standard input, and archives
@@ -139,4 +139,4 @@ pod template's annotation `resource.opentelemetry.io/service.version`, else its 
 tag of the image of the container named like the rollout, or of the only one. Place comes from the annotations
 `resource.opentelemetry.io/` + `service.name`, `deployment.environment.name`, `cloud.region`, `k8s.cluster.name` on the pod
 template, else on the object; the environment else from the label `environment`, the service else from the rollout's name.
-"#;
+";

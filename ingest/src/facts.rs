@@ -5,6 +5,7 @@ use backtrail_schemas::{Delivery, Draft, Identity, Reject, Timestamp};
 
 use crate::context::Context;
 use crate::node::{Node, reject};
+use crate::words::tier;
 
 /// Who says it, and how it reached us.
 pub(crate) struct Facts<'a> {
@@ -94,4 +95,10 @@ pub(crate) fn put_actor(draft: &mut Draft, actor: Option<(Identity, Option<&'sta
 /// Adds a source label that is on the allow-list.
 pub(crate) fn put_label(draft: &mut Draft, key: &str, text: &str) -> Result<(), Reject> {
     draft.event.put_attribute(key, text).map_err(|e| reject("bad_value", e.to_string()))
+}
+
+/// Adds what the environment is for, where its name says so.
+pub(crate) fn put_tier(draft: &mut Draft) {
+    let known = draft.event.text("environment").and_then(tier);
+    draft.event.put_some("environment_tier", known);
 }

@@ -23,237 +23,14 @@ fn outline(mapped: &Mapped) -> Vec<String> {
 
 #[test]
 fn each_trap_is_avoided() {
-    let cases: &[(&str, &str, &[&str])] = &[
-        (
-            "an aborted rollout stays degraded and is no outage",
-            "argo-rollouts/aborted_by_hand_back.json",
-            &["deployment/failed", "rollback/started", "rollback/succeeded"],
-        ),
-        (
-            "an abort with replicas of the new version left is not back",
-            "argo-rollouts/aborted_by_hand_underway.json",
-            &["deployment/failed", "rollback/started"],
-        ),
-        (
-            "an abort with an unavailable stable version is not back",
-            "argo-rollouts/aborted_unavailable.json",
-            &["deployment/failed", "rollback/started"],
-        ),
-        (
-            "a router that still sends traffic is not back",
-            "argo-rollouts/aborted_with_router_weight_left.json",
-            &["deployment/failed", "rollback/started"],
-        ),
-        (
-            "pods that wait for their scale down do not matter",
-            "argo-rollouts/aborted_with_router_back.json",
-            &["deployment/failed", "rollback/started", "rollback/succeeded"],
-        ),
-        (
-            "a blue-green abort is back when the service points to the stable version",
-            "argo-rollouts/blue_green_aborted.json",
-            &["deployment/failed", "rollback/started", "rollback/succeeded"],
-        ),
-        (
-            "and not before",
-            "argo-rollouts/blue_green_still_switched.json",
-            &["deployment/failed", "rollback/started"],
-        ),
-        (
-            "a status of an older generation says nothing",
-            "argo-rollouts/stale.json",
-            &["stale_status"],
-        ),
-        ("an object without a status is not reported on yet", "argo-rollouts/unseen.json", &[]),
-        (
-            "a condition that was true before has no start",
-            "argo-rollouts/progressed.json",
-            &["deployment/progressed"],
-        ),
-        (
-            "a dry run decides nothing",
-            "argo-rollouts/analysis_dry_run.json",
-            &["verification/started", "verification/passed"],
-        ),
-        (
-            "a measurement that goes on is no sample",
-            "argo-rollouts/analysis_running.json",
-            &["verification/started", "health/sample"],
-        ),
-        (
-            "a replica set alone is no rollout",
-            "argo-rollouts/replica_set_alone.json",
-            &["unknown_source"],
-        ),
-        ("a merge is no recovery", "pagerduty/merged.json", &["incident/merged"]),
-        (
-            "a merge into nothing is not guessed",
-            "pagerduty/merged_into_nothing.json",
-            &["missing_field"],
-        ),
-        ("a ping is no fact", "pagerduty/ping.json", &[]),
-        ("a list from the API is no webhook", "pagerduty/log_entries.json", &["unmapped_type"]),
-        ("a GitHub ping is no fact", "github/ping.json", &[]),
-        (
-            "one review holds back several environments, each once",
-            "github/deployment_review_approved.json",
-            &["approval/approved", "approval/approved"],
-        ),
-        (
-            "a replaced rollback was still one",
-            "github/rollback_status_inactive.json",
-            &["deployment/superseded"],
-        ),
-        (
-            "a rollback is one by convention",
-            "github/rollback_status_success.json",
-            &["deployment/succeeded", "rollback/succeeded"],
-        ),
-        ("a workflow run is no deployment", "github/workflow_run.json", &["unmapped_type"]),
-        (
-            "a pipeline run without a place is no deployment",
-            "cdevents/pipelinerun_without_place.json",
-            &["unmapped_type"],
-        ),
-        ("a custom event is not guessed", "cdevents/custom.json", &["unmapped_type"]),
-        (
-            "one bad element does not take the batch with it",
-            "cdevents/batch.json",
-            &["deployment/succeeded", "deployment/removed", "bad_value"],
-        ),
-        (
-            "a version that is not read is not tried",
-            "cdevents/unread_version.json",
-            &["unsupported_version"],
-        ),
-        (
-            "one bad event does not take the list with it",
-            "native/list.json",
-            &["flag/turned_off", "bad_value"],
-        ),
-    ];
-    for (trap, sample, want) in cases {
+    for (trap, sample, want) in TRAPS {
         assert_eq!(&outline(&result(sample)), want, "{trap}");
     }
 }
 
 #[test]
 fn columns_say_how_it_is_known() {
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
-        (
-            "argo-rollouts/aborted_by_hand_back.json",
-            "rollback/started",
-            &[
-                ("trigger", "manual"),
-                ("mechanism", "abort"),
-                ("recognised_by", "explicit"),
-                ("from_version", "1.8.0"),
-            ],
-        ),
-        ("argo-rollouts/aborted_by_analysis.json", "rollback/started", &[("trigger", "automatic")]),
-        ("argo-rollouts/aborted_by_deadline.json", "rollback/started", &[("trigger", "automatic")]),
-        (
-            "argo-rollouts/aborted_with_its_analysis.json",
-            "rollback/started",
-            &[
-                ("trigger", "automatic"),
-                ("trigger_condition", "result[0] > 0.05"),
-                ("to_version", "1.7.4"),
-            ],
-        ),
-        (
-            "argo-rollouts/aborted_by_hand_back.json",
-            "rollback/succeeded",
-            &[("time_basis", "derived")],
-        ),
-        (
-            "argo-rollouts/undo_in_flight.json",
-            "rollback/started",
-            &[
-                ("mechanism", "revision_undo"),
-                ("recognised_by", "first_live"),
-                ("from_version", "1.8.0"),
-                ("to_version", "1.7.4"),
-            ],
-        ),
-        ("argo-rollouts/rolled_back.json", "rollback/succeeded", &[("recognised_by", "explicit")]),
-        (
-            "argo-rollouts/several.yaml",
-            "deployment/succeeded",
-            &[
-                ("version", "4.0.1"),
-                ("strategy", "blue_green"),
-                ("deployment_id", "production/till:3"),
-                ("environment_tier", "production"),
-            ],
-        ),
-        (
-            "argo-rollouts/several.yaml",
-            "verification/passed",
-            &[("check_stage", "post"), ("service", "till")],
-        ),
-        (
-            "argo-rollouts/started.json",
-            "deployment/started",
-            &[
-                ("version", "1.8.0"),
-                ("environment", "production"),
-                ("region", "eu-1"),
-                ("strategy", "canary"),
-            ],
-        ),
-        (
-            "github/deployment.json",
-            "deployment/queued",
-            &[
-                ("service", "basket"),
-                ("repository", "https://github.com/kiln-shop/cart"),
-                ("pipeline_run_id", "7100"),
-            ],
-        ),
-        (
-            "github/deployment_rollback_task.json",
-            "rollback/requested",
-            &[
-                ("rollback_of", "30"),
-                ("recognised_by", "convention"),
-                ("rollback_id", "github:31"),
-                ("actor_kind", "automation"),
-            ],
-        ),
-        (
-            "github/rollback_status_success.json",
-            "deployment/succeeded",
-            &[("rollback_id", "r-3"), ("incident_id", "i-5"), ("service", "cart")],
-        ),
-        (
-            "github/deployment_status_elsewhere.json",
-            "deployment/succeeded",
-            &[("environment", "github-pages"), ("source_instance", "git.kiln.example")],
-        ),
-        ("pagerduty/merged.json", "incident/merged", &[("duplicate_of", "QCART4")]),
-        (
-            "pagerduty/triggered_by_monitor.json",
-            "incident/detected",
-            &[("detected_by", "monitor"), ("actor_kind", "automation")],
-        ),
-        (
-            "pagerduty/resolved_by_itself.json",
-            "incident/resolved",
-            &[("severity_raw", "Critical"), ("actor_kind", "automation")],
-        ),
-        (
-            "cdevents/service_rolledback.json",
-            "rollback/succeeded",
-            &[("recognised_by", "explicit"), ("rollback_of", "d-18")],
-        ),
-        (
-            "cdevents/service_deployed.json",
-            "deployment/succeeded",
-            &[("version", "1.8.0"), ("chain_id", "chain-1"), ("region", "eu-1")],
-        ),
-    ];
-    for (sample, which, columns) in cases {
+    for (sample, which, columns) in COLUMNS {
         let mapped = result(sample);
         let at = outline(&mapped)
             .iter()
@@ -393,3 +170,226 @@ fn what_could_be_two_sources_is_nobodys() {
     delivery.headers.insert("x-github-event".to_owned(), "push".to_owned());
     assert_eq!(outline(&mapped(&delivery)), ["unmapped_type"], "headers come first");
 }
+
+/// What must not happen, the sample that would make it happen, and the outline of its result.
+type Trap = (&'static str, &'static str, &'static [&'static str]);
+
+const TRAPS: &[Trap] = &[
+    (
+        "an aborted rollout stays degraded and is no outage",
+        "argo-rollouts/aborted_by_hand_back.json",
+        &["deployment/failed", "rollback/started", "rollback/succeeded"],
+    ),
+    (
+        "an abort with replicas of the new version left is not back",
+        "argo-rollouts/aborted_by_hand_underway.json",
+        &["deployment/failed", "rollback/started"],
+    ),
+    (
+        "an abort with an unavailable stable version is not back",
+        "argo-rollouts/aborted_unavailable.json",
+        &["deployment/failed", "rollback/started"],
+    ),
+    (
+        "a router that still sends traffic is not back",
+        "argo-rollouts/aborted_with_router_weight_left.json",
+        &["deployment/failed", "rollback/started"],
+    ),
+    (
+        "pods that wait for their scale down do not matter",
+        "argo-rollouts/aborted_with_router_back.json",
+        &["deployment/failed", "rollback/started", "rollback/succeeded"],
+    ),
+    (
+        "a blue-green abort is back when the service points to the stable version",
+        "argo-rollouts/blue_green_aborted.json",
+        &["deployment/failed", "rollback/started", "rollback/succeeded"],
+    ),
+    (
+        "and not before",
+        "argo-rollouts/blue_green_still_switched.json",
+        &["deployment/failed", "rollback/started"],
+    ),
+    ("a status of an older generation says nothing", "argo-rollouts/stale.json", &["stale_status"]),
+    ("an object without a status is not reported on yet", "argo-rollouts/unseen.json", &[]),
+    (
+        "a condition that was true before has no start",
+        "argo-rollouts/progressed.json",
+        &["deployment/progressed"],
+    ),
+    (
+        "a dry run decides nothing",
+        "argo-rollouts/analysis_dry_run.json",
+        &["verification/started", "verification/passed"],
+    ),
+    (
+        "a measurement that goes on is no sample",
+        "argo-rollouts/analysis_running.json",
+        &["verification/started", "health/sample"],
+    ),
+    (
+        "a replica set alone is no rollout",
+        "argo-rollouts/replica_set_alone.json",
+        &["unknown_source"],
+    ),
+    ("a merge is no recovery", "pagerduty/merged.json", &["incident/merged"]),
+    (
+        "a merge into nothing is not guessed",
+        "pagerduty/merged_into_nothing.json",
+        &["missing_field"],
+    ),
+    ("a ping is no fact", "pagerduty/ping.json", &[]),
+    ("a list from the API is no webhook", "pagerduty/log_entries.json", &["unmapped_type"]),
+    ("a GitHub ping is no fact", "github/ping.json", &[]),
+    (
+        "one review holds back several environments, each once",
+        "github/deployment_review_approved.json",
+        &["approval/approved", "approval/approved"],
+    ),
+    (
+        "a replaced rollback was still one",
+        "github/rollback_status_inactive.json",
+        &["deployment/superseded"],
+    ),
+    (
+        "a rollback is one by convention",
+        "github/rollback_status_success.json",
+        &["deployment/succeeded", "rollback/succeeded"],
+    ),
+    ("a workflow run is no deployment", "github/workflow_run.json", &["unmapped_type"]),
+    (
+        "a pipeline run without a place is no deployment",
+        "cdevents/pipelinerun_without_place.json",
+        &["unmapped_type"],
+    ),
+    ("a custom event is not guessed", "cdevents/custom.json", &["unmapped_type"]),
+    (
+        "one bad element does not take the batch with it",
+        "cdevents/batch.json",
+        &["deployment/succeeded", "deployment/removed", "bad_value"],
+    ),
+    (
+        "a version that is not read is not tried",
+        "cdevents/unread_version.json",
+        &["unsupported_version"],
+    ),
+    (
+        "one bad event does not take the list with it",
+        "native/list.json",
+        &["flag/turned_off", "bad_value"],
+    ),
+];
+
+/// A sample, one of its events, and columns of that event.
+type Columns = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const COLUMNS: &[Columns] = &[
+    (
+        "argo-rollouts/aborted_by_hand_back.json",
+        "rollback/started",
+        &[
+            ("trigger", "manual"),
+            ("mechanism", "abort"),
+            ("recognised_by", "explicit"),
+            ("from_version", "1.8.0"),
+        ],
+    ),
+    ("argo-rollouts/aborted_by_analysis.json", "rollback/started", &[("trigger", "automatic")]),
+    ("argo-rollouts/aborted_by_deadline.json", "rollback/started", &[("trigger", "automatic")]),
+    (
+        "argo-rollouts/aborted_with_its_analysis.json",
+        "rollback/started",
+        &[
+            ("trigger", "automatic"),
+            ("trigger_condition", "result[0] > 0.05"),
+            ("to_version", "1.7.4"),
+        ],
+    ),
+    ("argo-rollouts/aborted_by_hand_back.json", "rollback/succeeded", &[("time_basis", "derived")]),
+    (
+        "argo-rollouts/undo_in_flight.json",
+        "rollback/started",
+        &[
+            ("mechanism", "revision_undo"),
+            ("recognised_by", "first_live"),
+            ("from_version", "1.8.0"),
+            ("to_version", "1.7.4"),
+        ],
+    ),
+    ("argo-rollouts/rolled_back.json", "rollback/succeeded", &[("recognised_by", "explicit")]),
+    (
+        "argo-rollouts/several.yaml",
+        "deployment/succeeded",
+        &[
+            ("version", "4.0.1"),
+            ("strategy", "blue_green"),
+            ("deployment_id", "production/till:3"),
+            ("environment_tier", "production"),
+        ],
+    ),
+    (
+        "argo-rollouts/several.yaml",
+        "verification/passed",
+        &[("check_stage", "post"), ("service", "till")],
+    ),
+    (
+        "argo-rollouts/started.json",
+        "deployment/started",
+        &[
+            ("version", "1.8.0"),
+            ("environment", "production"),
+            ("region", "eu-1"),
+            ("strategy", "canary"),
+        ],
+    ),
+    (
+        "github/deployment.json",
+        "deployment/queued",
+        &[
+            ("service", "basket"),
+            ("repository", "https://github.com/kiln-shop/cart"),
+            ("pipeline_run_id", "7100"),
+        ],
+    ),
+    (
+        "github/deployment_rollback_task.json",
+        "rollback/requested",
+        &[
+            ("rollback_of", "30"),
+            ("recognised_by", "convention"),
+            ("rollback_id", "github:31"),
+            ("actor_kind", "automation"),
+        ],
+    ),
+    (
+        "github/rollback_status_success.json",
+        "deployment/succeeded",
+        &[("rollback_id", "r-3"), ("incident_id", "i-5"), ("service", "cart")],
+    ),
+    (
+        "github/deployment_status_elsewhere.json",
+        "deployment/succeeded",
+        &[("environment", "github-pages"), ("source_instance", "git.kiln.example")],
+    ),
+    ("pagerduty/merged.json", "incident/merged", &[("duplicate_of", "QCART4")]),
+    (
+        "pagerduty/triggered_by_monitor.json",
+        "incident/detected",
+        &[("detected_by", "monitor"), ("actor_kind", "automation")],
+    ),
+    (
+        "pagerduty/resolved_by_itself.json",
+        "incident/resolved",
+        &[("severity_raw", "Critical"), ("actor_kind", "automation")],
+    ),
+    (
+        "cdevents/service_rolledback.json",
+        "rollback/succeeded",
+        &[("recognised_by", "explicit"), ("rollback_of", "d-18")],
+    ),
+    (
+        "cdevents/service_deployed.json",
+        "deployment/succeeded",
+        &[("version", "1.8.0"), ("chain_id", "chain-1"), ("region", "eu-1")],
+    ),
+];

@@ -10,10 +10,9 @@ use backtrail_schemas::{Delivery, Draft, Mapped, Reject};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::facts::{Facts, put_label};
+use crate::facts::{Facts, put_label, put_tier};
 use crate::mapper::{Mapper, gathered, ignored, refused};
 use crate::node::Node;
-use crate::words::tier;
 
 pub(crate) const MAPPER: Mapper =
     Mapper { name: "argo-rollouts", yaml: true, claims: |_| false, looks, map };
@@ -182,8 +181,7 @@ fn put_place(draft: &mut Draft, node: &Node<'_>, rollout: Option<&str>) -> Resul
     if draft.event.text("environment").is_none() {
         draft.event.put_some("environment", meta.at(&["labels", "environment"]).text()?);
     }
-    let known = draft.event.text("environment").and_then(tier);
-    draft.event.put_some("environment_tier", known);
+    put_tier(draft);
     for label in LABELS {
         if let Some(text) = meta.at(&["labels", label]).text()? {
             put_label(draft, label, text)?;

@@ -418,9 +418,8 @@ fn shipped(template: &Node<'_>, name: &str) -> Result<Package, Reject> {
     let containers = template.at(&["spec", "containers"]).items()?;
     let named =
         containers.iter().find(|c| matches!(c.get("name").text(), Ok(Some(n)) if n == name));
-    let main = match (named, containers.as_slice()) {
-        (Some(main), _) | (None, [main]) => main,
-        _ => return Ok(Package::default()),
+    let ((Some(main), _) | (None, [main])) = (named, containers.as_slice()) else {
+        return Ok(Package::default());
     };
     let mut package = main.get("image").text()?.map(image).unwrap_or_default();
     let meta = template.get("metadata");

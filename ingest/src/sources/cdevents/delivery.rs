@@ -3,7 +3,7 @@
 use backtrail_schemas::{Draft, Reject};
 
 use super::CdEvent;
-use crate::facts::put_text;
+use crate::facts::{put_label, put_text, put_tier};
 use crate::node::Node;
 use crate::words::package;
 
@@ -107,9 +107,9 @@ pub(super) fn environment(
     };
     let mut draft = event.draft("environment", phase)?;
     draft.event.put("environment", event.subject.get("id").required_id()?);
-    event.put_tier(&mut draft);
+    put_tier(&mut draft);
     if let Some(name) = event.content.get("name").text()? {
-        crate::facts::put_label(&mut draft, "name", name)?;
+        put_label(&mut draft, "name", name)?;
     }
     event.put_link(&mut draft)?;
     Ok(Some(draft))

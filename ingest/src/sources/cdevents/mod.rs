@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::conventions::Conventions;
-use crate::facts::{Facts, When};
+use crate::facts::{Facts, When, put_tier};
 use crate::mapper::{Mapper, gathered, ignored, refused};
 use crate::node::Node;
-use crate::words::{package, tier};
+use crate::words::package;
 
 pub(crate) const MAPPER: Mapper = Mapper { name: "cdevents", yaml: false, claims, looks, map };
 
@@ -68,7 +68,7 @@ fn decoded(node: &Node<'_>) -> Result<Value, Reject> {
     backtrail_schemas::json::parse(&bytes).map_err(|e| node.refuse("bad_json", &e.to_string()))
 }
 
-/// One CDEvent: what all subjects have in common.
+/// What the events of all subjects have in common.
 struct CdEvent<'a, 'c> {
     facts: Facts<'c>,
     id: String,
@@ -152,13 +152,8 @@ impl CdEvent<'_, '_> {
             &mut draft,
             &["environment", "region", "change_id", "deployment_id", "incident_id"],
         );
-        self.put_tier(&mut draft);
+        put_tier(&mut draft);
         Ok(draft)
-    }
-
-    fn put_tier(&self, draft: &mut Draft) {
-        let known = draft.event.text("environment").and_then(tier);
-        draft.event.put_some("environment_tier", known);
     }
 
     /// The artifact, with the version label and digest that its package URL holds.

@@ -4,9 +4,8 @@ use backtrail_schemas::{Draft, Reject};
 
 use super::Hook;
 use crate::conventions::Conventions;
-use crate::facts::{When, put_actor, put_text};
+use crate::facts::{When, put_actor, put_text, put_tier};
 use crate::node::Node;
-use crate::words::tier;
 
 /// The task by which shops that have a rollback button mark it.
 const ROLLBACK_TASK: &str = "rollback";
@@ -186,8 +185,10 @@ impl<'a> Deployment<'a> {
 /// The flag says yes reliably; it says no of environments that Actions made, whatever their name.
 fn put_environment(draft: &mut Draft, name: Option<&str>, production: Option<bool>) {
     draft.event.put_some("environment", name);
-    let known = if production == Some(true) { Some("production") } else { name.and_then(tier) };
-    draft.event.put_some("environment_tier", known);
+    put_tier(draft);
+    if production == Some(true) {
+        draft.event.put("environment_tier", "production");
+    }
 }
 
 /// The workflow run that made the deployment, where Actions did.

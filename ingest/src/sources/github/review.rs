@@ -3,9 +3,8 @@
 use backtrail_schemas::{Delivery, Draft, Reject};
 
 use super::Hook;
-use crate::facts::{When, put_text};
+use crate::facts::{When, put_text, put_tier};
 use crate::node::Node;
-use crate::words::tier;
 
 /// Webhook `deployment_review`: one approval per environment of the run.
 pub(super) fn decided(
@@ -19,7 +18,9 @@ pub(super) fn decided(
         "approved" => "approved",
         "rejected" => "rejected",
         _ => {
-            return Err(action.unknown("unmapped_type", "is not an action of a review that is read"));
+            return Err(
+                action.unknown("unmapped_type", "is not an action of a review that is read")
+            );
         }
     };
     let run = node.get("workflow_run").required_object()?;
@@ -38,7 +39,7 @@ pub(super) fn decided(
         draft.event.put("approval_id", format!("{run_id}/{environment}"));
         draft.event.put("service", hook.repository_name());
         draft.event.put("environment", environment.as_str());
-        draft.event.put_some("environment_tier", tier(&environment));
+        put_tier(&mut draft);
         draft.event.put("repository", hook.repository_url());
         draft.event.put("pipeline_run_id", run_id.as_str());
         draft.event.put_some("pipeline", run.get("name").text()?);
