@@ -42,8 +42,8 @@ pub fn mappers() -> &'static [Mapper] {
 
 /// What became of `delivery`: drafts, rejects, or the reason why it was left out; never nothing.
 ///
-/// Pure: the same delivery and context give the same result. Each reject says where the delivery was read
-/// ([`Delivery::origin`]) and which path of the body it is about.
+/// Pure: the same delivery and context give the same result. Each reject says which file and line
+/// ([`Delivery::origin`], without its folder) and which path of the body it is about.
 pub fn map(delivery: &Delivery, context: &Context) -> Mapped {
     let mut mapped = match mapped(delivery, context) {
         Ok(mapped) => mapped,
@@ -139,8 +139,11 @@ fn name_of(who: &Identity) -> &str {
     }
 }
 
-/// The reason with its origin before it, on one line and of bounded length.
+/// The reason with the file and line before it, on one line and of bounded length.
+///
+/// The folder is left out: the reason is logged for good, and the same file must give the same row wherever it lies.
 pub(crate) fn located(origin: &str, reason: &str) -> String {
-    let whole = if origin.is_empty() { reason.to_owned() } else { format!("{origin}: {reason}") };
+    let place = origin.rsplit('/').next().filter(|place| !place.is_empty());
+    let whole = place.map_or_else(|| reason.to_owned(), |place| format!("{place}: {reason}"));
     whole.chars().take(REASON_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
