@@ -19,14 +19,14 @@ fn main() -> Result<(), Error> {
     let (mut deliveries, mut events, mut quarantined, mut ignored) = (0, 0, 0, 0);
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     read::deliveries(&paths, None, &mut std::io::stdin(), &mut |found: read::Found| {
-        let mapped = found.mapped(&context);
+        let (delivery, mapped) = found.mapped(&context);
         deliveries += 1;
         events += mapped.drafts.len();
         quarantined += usize::from(!mapped.rejects.is_empty());
         ignored += usize::from(mapped.ignored.is_some());
         for draft in &mapped.drafts {
             let text = |column| draft.event.text(column).unwrap_or("-");
-            println!("event\t{}\t{}/{}", found.delivery.origin, text("kind"), text("phase"));
+            println!("event\t{}\t{}/{}", delivery.origin, text("kind"), text("phase"));
             if verbose {
                 println!("{draft:#?}");
             }
@@ -36,7 +36,7 @@ fn main() -> Result<(), Error> {
             println!("reject\t{}\t{}", reject.code, reject.reason);
         }
         if let Some(why) = &mapped.ignored {
-            println!("ignored\t{}\t{why}", found.delivery.origin);
+            println!("ignored\t{}\t{why}", delivery.origin);
         }
         Ok::<(), Error>(())
     })?;

@@ -25,8 +25,8 @@ pub const EXPANSION_BYTES_FREE: u64 = 64 << 20;
 /// How deep folders may nest.
 pub const FOLDER_DEPTH_MAX: usize = 64;
 
-/// How many events one delivery may give: a batch or list as large as its body allows is never larger in practice, and
-/// one delivery is appended at once.
+/// How many events and rejects one delivery may give: each is a row, and one delivery is appended at once. Lists are
+/// paged at a few hundred by those who send them.
 pub const DELIVERY_EVENTS_MAX: usize = 10_000;
 
 /// How many deliveries are appended at once: enough that one disk flush is shared by many.

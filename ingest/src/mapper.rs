@@ -5,7 +5,7 @@ use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject, leaf};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::document;
+use crate::document::{self, Document};
 use crate::limits::{
     DELIVERY_EVENTS_MAX, LEAF_BYTES_PER_COMMITMENT, LEAF_BYTES_PER_PERSON, LEAF_BYTES_RESERVED,
     REASON_CHARS_MAX,
@@ -45,19 +45,43 @@ pub fn mappers() -> &'static [Mapper] {
 /// Pure: the same delivery and context give the same result. Each reject says which file and line
 /// ([`Delivery::origin`], without its folder) and which path of the body it is about.
 pub fn map(delivery: &Delivery, context: &Context) -> Mapped {
-    let mut mapped = match mapped(delivery, context) {
-        Ok(mapped) => mapped,
-        Err(reject) => refused(reject),
+    map_recognised(delivery, context).1
+}
+
+/// As [`map`], with the source that the delivery was recognised as, if it was.
+pub(crate) fn map_recognised(
+    delivery: &Delivery,
+    context: &Context,
+) -> (Option<&'static str>, Mapped) {
+    let (source, mapped) = match recognised(delivery) {
+        Ok((mapper, document)) => {
+            (Some(mapper.name), (mapper.map)(&document.value, delivery, context))
+        }
+        Err(reject) => (None, refused(reject)),
     };
-    let drafts = std::mem::take(&mut mapped.drafts);
-    if drafts.len() > DELIVERY_EVENTS_MAX {
-        mapped.rejects.push(reject("too_large", format!("more than {DELIVERY_EVENTS_MAX} events")));
-    } else {
-        for draft in drafts {
-            match complete(draft, context) {
-                Ok(draft) => mapped.drafts.push(draft),
-                Err(reject) => mapped.rejects.push(reject),
-            }
+    (source, completed(mapped, delivery, context))
+}
+
+/// The mapper for a delivery, and its parsed body.
+fn recognised(delivery: &Delivery) -> Result<(&'static Mapper, Document), Reject> {
+    let document = document::parse(delivery)?;
+    let mapper = recognise(delivery, &document.value)?;
+    if document.yaml && !mapper.yaml {
+        return Err(reject("bad_json", format!("a {} delivery is JSON", mapper.name)));
+    }
+    Ok((mapper, document))
+}
+
+/// Drafts that are events, rejects that say where, and never nothing.
+fn completed(mut mapped: Mapped, delivery: &Delivery, context: &Context) -> Mapped {
+    if mapped.drafts.len() + mapped.rejects.len() > DELIVERY_EVENTS_MAX {
+        let reason = format!("more than {DELIVERY_EVENTS_MAX} elements");
+        mapped = refused(reject("too_large", reason));
+    }
+    for draft in std::mem::take(&mut mapped.drafts) {
+        match complete(draft, context) {
+            Ok(draft) => mapped.drafts.push(draft),
+            Err(reject) => mapped.rejects.push(reject),
         }
     }
     if mapped.drafts.is_empty() && mapped.rejects.is_empty() && mapped.ignored.is_none() {
@@ -91,15 +115,6 @@ pub(crate) fn gathered(parts: impl IntoIterator<Item = Mapped>) -> Mapped {
         all.ignored = None;
     }
     all
-}
-
-fn mapped(delivery: &Delivery, context: &Context) -> Result<Mapped, Reject> {
-    let document = document::parse(delivery)?;
-    let mapper = recognise(delivery, &document.value)?;
-    if document.yaml && !mapper.yaml {
-        return Err(reject("bad_json", format!("a {} delivery is JSON", mapper.name)));
-    }
-    Ok((mapper.map)(&document.value, delivery, context))
 }
 
 /// The draft with the configured place, if it is an event that fits into a leaf.

@@ -18,7 +18,7 @@ use backtrail_schemas::{Delivery, Mapped, Reject};
 use crate::context::{Context, Mode};
 use crate::error::Error;
 use crate::limits::{BODY_BYTES_MAX, FOLDER_DEPTH_MAX, REFUSED_BYTES_MAX};
-use crate::mapper::{located, map, refused};
+use crate::mapper::{located, map_recognised, refused};
 use crate::node::reject;
 
 /// Standard input, as a path.
@@ -36,19 +36,23 @@ pub struct Found {
 }
 
 impl Found {
-    /// Drafts and rejects of the delivery. A record's own word for how it was received is believed under a simulated
-    /// clock only: to us it came from a file.
-    pub fn mapped(&self, context: &Context) -> Mapped {
-        match &self.refused {
-            Some(reject) => {
-                let reason = located(&self.delivery.origin, &reject.reason);
-                refused(Reject { reason, code: reject.code })
-            }
-            None => match self.mode.filter(|_| context.simulated_clock) {
-                Some(mode) => map(&self.delivery, &Context { mode, ..context.clone() }),
-                None => map(&self.delivery, context),
-            },
+    /// The delivery with the source that it was recognised as, and its drafts and rejects.
+    ///
+    /// A record's own word for how it was received is believed under a simulated clock only: to us it came from a file.
+    pub fn mapped(self, context: &Context) -> (Delivery, Mapped) {
+        let mut delivery = self.delivery;
+        if let Some(reject) = self.refused {
+            let reason = located(&delivery.origin, &reject.reason);
+            return (delivery, refused(Reject { reason, code: reject.code }));
         }
+        let (source, mapped) = match self.mode.filter(|_| context.simulated_clock) {
+            Some(mode) => map_recognised(&delivery, &Context { mode, ..context.clone() }),
+            None => map_recognised(&delivery, context),
+        };
+        if let Some(source) = source {
+            delivery.source = Some(source.to_owned());
+        }
+        (delivery, mapped)
     }
 }
 

@@ -28,7 +28,7 @@ fn origins(found: &[Found], below: &Path) -> Vec<String> {
 
 fn codes(found: &[Found]) -> Vec<String> {
     let outline = |f: &Found| {
-        let mapped = f.mapped(&Context::file());
+        let mapped = f.clone().mapped(&Context::file()).1;
         mapped
             .rejects
             .first()
@@ -89,7 +89,7 @@ fn a_broken_line_is_a_delivery_and_does_not_stop_the_others() {
         codes(&found),
         ["1 events", "bad_yaml", "1 events", "bad_yaml", "wrong_type", "1 events"]
     );
-    let reason = found[1].mapped(&Context::file()).rejects[0].reason.clone();
+    let reason = found[1].clone().mapped(&Context::file()).1.rejects[0].reason.clone();
     assert!(reason.starts_with("events.ndjson:2: "), "{reason}");
 }
 
@@ -152,7 +152,18 @@ fn a_recorded_mode_is_believed_under_a_simulated_clock_only() {
     let found = all(&[Path::new("-")], None, &line).unwrap();
     let simulated = Context { simulated_clock: true, ..Context::file() };
     for (context, want) in [(Context::file(), "file"), (simulated, "push")] {
-        assert_eq!(found[0].mapped(&context).drafts[0].event.text("ingest_mode"), Some(want));
+        assert_eq!(
+            found[0].clone().mapped(&context).1.drafts[0].event.text("ingest_mode"),
+            Some(want)
+        );
+    }
+}
+
+#[test]
+fn a_recognised_delivery_carries_its_source() {
+    for (line, want) in [(LINE, Some("native")), ("{\"event\":1}", None)] {
+        let one = all(&[Path::new("-")], None, line).unwrap().remove(0);
+        assert_eq!(one.mapped(&Context::file()).0.source.as_deref(), want, "{line}");
     }
 }
 
@@ -228,7 +239,7 @@ fn headers_beside_a_body_belong_to_it() {
     assert_eq!(found[0].delivery.header("x-github-event"), Some("ping"));
     assert_eq!(found[1].refused.as_ref().unwrap().code, "bad_record");
     let direct = all(&[&folder.path().join("a.json")], None, "").unwrap();
-    assert_eq!(direct[0].mapped(&Context::file()).ignored.as_deref(), Some("a ping"));
+    assert_eq!(direct[0].clone().mapped(&Context::file()).1.ignored.as_deref(), Some("a ping"));
 }
 
 #[test]

@@ -156,6 +156,16 @@ fn an_event_too_large_for_a_leaf_is_refused() {
 }
 
 #[test]
+fn a_delivery_of_too_many_elements_is_one_reject() {
+    let max = backtrail_ingest::limits::DELIVERY_EVENTS_MAX;
+    for (elements, rejects) in [(max, max), (max + 1, 1)] {
+        let body = json!(vec![1; elements]).to_string().into_bytes();
+        let delivery = Delivery { source: Some("native".to_owned()), body, ..Delivery::default() };
+        assert_eq!(mapped(&delivery).rejects.len(), rejects);
+    }
+}
+
+#[test]
 fn what_could_be_two_sources_is_nobodys() {
     let both = json!({
         "kind": "deployment", "phase": "live", "occurred_at": "2026-04-02T09:00:00Z",
