@@ -4,11 +4,13 @@
 //! holds that time, so that every later snapshot of the same mark is the same fact.
 
 mod analysis;
+mod around;
 mod rollout;
 
 use backtrail_schemas::{Delivery, Draft, Mapped, Reject};
 use serde_json::Value;
 
+use self::around::Around;
 use crate::context::Context;
 use crate::facts::{Facts, put_label, put_tier};
 use crate::mapper::{Mapper, gathered, ignored, refused};
@@ -56,8 +58,8 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     if objects.is_empty() {
         return ignored("an empty list");
     }
-    let around = Around { objects };
-    gathered(around.objects.iter().map(|object| element(object, &around, context)))
+    let around = Around::new(objects);
+    gathered(around.objects().iter().map(|object| element(object, &around, context)))
 }
 
 /// The objects of lists, in order; a watch wraps each in `object`.
@@ -95,54 +97,6 @@ fn element(node: &Node<'_>, around: &Around<'_>, context: &Context) -> Mapped {
         Ok(drafts) => Mapped { drafts, ..Mapped::default() },
         Err(reject) => refused(reject),
     }
-}
-
-/// The objects of one delivery, each of which may explain another.
-struct Around<'a> {
-    objects: Vec<Node<'a>>,
-}
-
-impl<'a> Around<'a> {
-    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &Node<'a>> {
-        self.objects
-            .iter()
-            .filter(move |o| matches!(o.get("kind").text(), Ok(Some(k)) if k == kind))
-    }
-
-    /// The rollout that owns an object, if it came with it.
-    fn owner(&self, node: &Node<'_>) -> Option<&Node<'a>> {
-        self.of_kind("Rollout").find(|rollout| owned_by(node, rollout))
-    }
-
-    /// The replica set of `rollout` with this pod template hash.
-    fn replica_set(&self, rollout: &Node<'_>, hash: &str) -> Option<&Node<'a>> {
-        let label = ["metadata", "labels", "rollouts-pod-template-hash"];
-        self.of_kind("ReplicaSet").find(|set| {
-            owned_by(set, rollout) && matches!(set.at(&label).id(), Ok(Some(h)) if h == hash)
-        })
-    }
-
-    /// The analysis run of this revision of `rollout` that failed.
-    fn failed_run(&self, rollout: &Node<'_>, revision: Option<&str>) -> Option<&Node<'a>> {
-        self.of_kind("AnalysisRun").find(|run| {
-            let failed = matches!(run.at(&["status", "phase"]).text(), Ok(Some("Failed" | "Error")));
-            let same = matches!(run.at(&["metadata", "annotations", REVISION]).id(), Ok(r) if r.as_deref() == revision);
-            failed && same && owned_by(run, rollout)
-        })
-    }
-}
-
-/// Whether an owner reference of `node` is to `rollout`.
-fn owned_by(node: &Node<'_>, rollout: &Node<'_>) -> bool {
-    let (uid, name) = (rollout.at(&["metadata", "uid"]), rollout.at(&["metadata", "name"]));
-    node.at(&["metadata", "ownerReferences"]).items().is_ok_and(|owners| {
-        owners.iter().any(|owner| {
-            let kind = matches!(owner.get("kind").text(), Ok(Some("Rollout")));
-            let identity =
-                if uid.exists() { owner.get("uid").value() == uid.value() } else { true };
-            kind && identity && owner.get("name").value() == name.value()
-        })
-    })
 }
 
 /// What identifies an object: its uid, else (in an object that was stripped) its namespace and name.
