@@ -1,5 +1,6 @@
 //! Sample deliveries, a small story with hand-computed answers, and a seeded generator of any size.
 
+pub mod answers;
 pub mod story;
 
 /// The story's recorded deliveries: file name and NDJSON, as committed in `samples/story/deliveries`.
@@ -10,6 +11,25 @@ pub fn story() -> impl Iterator<Item = (&'static str, &'static [u8])> {
     FILES.iter().copied()
 }
 
+/// The lines of all files in the order in which they were received, each with its file name: the order in which a ledger
+/// has to be fed.
+pub fn in_order() -> Vec<(&'static str, &'static str)> {
+    let mut lines: Vec<(&str, &str, &str)> = Vec::new();
+    for (file, bytes) in FILES {
+        let text = std::str::from_utf8(bytes).expect("the story is UTF-8");
+        lines.extend(text.lines().map(|line| (received(line), *file, line)));
+    }
+    lines.sort_by_key(|(received, _, _)| *received);
+    lines.into_iter().map(|(_, file, line)| (file, line)).collect()
+}
+
+/// The canonical time after `"received_at":"`, whose text order is time order. In the body the quotes are escaped.
+fn received(line: &str) -> &str {
+    let key = r#""received_at":""#;
+    let at = line.find(key).expect("every line of the story says when it was received") + key.len();
+    &line[at..at + "2026-09-30T20:00:00.000000Z".len()]
+}
+
 const FILES: &[(&str, &[u8])] = &[
     ("argo-rollouts.ndjson", include_bytes!("../story/deliveries/argo-rollouts.ndjson")),
     ("cdevents.ndjson", include_bytes!("../story/deliveries/cdevents.ndjson")),
@@ -17,3 +37,17 @@ const FILES: &[(&str, &[u8])] = &[
     ("native.ndjson", include_bytes!("../story/deliveries/native.ndjson")),
     ("pagerduty.ndjson", include_bytes!("../story/deliveries/pagerduty.ndjson")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_files_are_one_stream_that_never_goes_back() {
+        let lines = in_order();
+        assert!(lines.windows(2).all(|w| received(w[0].1) <= received(w[1].1)));
+        let whole: usize = story().map(|(_, bytes)| bytes.iter().filter(|b| **b == b'\n').count()).sum();
+        assert_eq!(lines.len(), whole);
+        assert_eq!(received(lines[lines.len() - 1].1), "2026-09-30T20:00:00.000000Z");
+    }
+}

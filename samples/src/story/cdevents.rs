@@ -29,7 +29,8 @@ fn line(facts: &Facts, deployment: &Deployment, predicate: &str) -> Line {
     let id = uuid(&format!("cdevent {}", deployment.key));
     let source = format!("/lanternfish/pipelines/{}", deployment.service);
     let (spec, version) = if old { ("version", "0.4.1") } else { ("specversion", "0.5.1") };
-    let event_type = format!("dev.cdevents.service.{predicate}.{}", if old { "0.2.0" } else { "0.3.0" });
+    let event_type =
+        format!("dev.cdevents.service.{predicate}.{}", if old { "0.2.0" } else { "0.3.0" });
     let mut subject = json!({
         "id": deployment.service,
         "source": source,
@@ -77,7 +78,8 @@ fn custom(facts: &Facts, deployment: &Deployment) -> Value {
     match deployment.change {
         Some(change) => {
             custom["change_id"] = json!(change);
-            custom["deployment_id"] = json!(deployment_id(deployment, facts.service(deployment.service)));
+            custom["deployment_id"] =
+                json!(deployment_id(deployment, facts.service(deployment.service)));
         }
         None => custom["rollback_id"] = json!(deployment.key.split('/').next().unwrap_or_default()),
     }

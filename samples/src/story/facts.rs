@@ -94,21 +94,26 @@ pub(crate) struct Facts {
 impl Facts {
     /// Reads the tables.
     pub(crate) fn read() -> Self {
-        let services: Vec<Service> = rows(include_str!("../../story/facts/services.txt")).map(service).collect();
-        let releases: Vec<Vec<&str>> = rows(include_str!("../../story/facts/releases.txt")).collect();
+        let services: Vec<Service> =
+            rows(include_str!("../../story/facts/services.txt")).map(service).collect();
+        let releases: Vec<Vec<&str>> =
+            rows(include_str!("../../story/facts/releases.txt")).collect();
         let acts = rows(include_str!("../../story/facts/acts.txt")).map(act);
         let mut deployments: Vec<Deployment> =
             releases.iter().flat_map(|row| rollout(row, &services)).chain(acts).collect();
         deployments.sort_by(|a, b| (a.start, &a.key).cmp(&(b.start, &b.key)));
         for at in 0..deployments.len() {
             let slot = |d: &Deployment| (d.service, d.environment, d.region);
-            let same = deployments[..at].iter().filter(|d| slot(d) == slot(&deployments[at])).count();
+            let same =
+                deployments[..at].iter().filter(|d| slot(d) == slot(&deployments[at])).count();
             deployments[at].revision = u32::try_from(same + 1).expect("the story is short");
         }
         Self {
             people: rows(include_str!("../../story/facts/people.txt")).map(person).collect(),
             releases: releases.iter().map(|row| release(row, &services)).collect(),
-            incidents: rows(include_str!("../../story/facts/incidents.txt")).map(incident).collect(),
+            incidents: rows(include_str!("../../story/facts/incidents.txt"))
+                .map(incident)
+                .collect(),
             services,
             deployments,
         }
@@ -196,7 +201,8 @@ fn release(row: &[&'static str], services: &[Service]) -> Release {
 fn rollout(row: &[&'static str], services: &[Service]) -> Vec<Deployment> {
     let number = |cell: &str| cell.parse::<i64>().expect("releases.txt counts minutes");
     let (start, minutes, gap) = (at(row[3], row[4]), number(row[5]), number(row[6]));
-    let service = services.iter().find(|s| s.name == row[1]).expect("releases.txt names known services");
+    let service =
+        services.iter().find(|s| s.name == row[1]).expect("releases.txt names known services");
     let regions: Vec<&str> = match row[7] {
         "all" | "prod" => service.regions.clone(),
         one => vec![one],
@@ -249,7 +255,8 @@ fn act(row: Vec<&'static str>) -> Deployment {
 }
 
 fn incident(row: Vec<&'static str>) -> Incident {
-    let phases = ["started", "detected", "acknowledged", "decided", "mitigated", "verified", "resolved"];
+    let phases =
+        ["started", "detected", "acknowledged", "decided", "mitigated", "verified", "resolved"];
     let marks = phases.iter().zip(&row[4..11]);
     Incident {
         key: row[0],

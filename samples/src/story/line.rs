@@ -85,12 +85,7 @@ fn write(out: &mut String, value: &Value) {
     }
 }
 
-fn write_all<T>(
-    out: &mut String,
-    around: [char; 2],
-    items: &[T],
-    one: impl Fn(&mut String, &T),
-) {
+fn write_all<T>(out: &mut String, around: [char; 2], items: &[T], one: impl Fn(&mut String, &T)) {
     out.push(around[0]);
     for (at, item) in items.iter().enumerate() {
         if at > 0 {

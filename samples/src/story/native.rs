@@ -9,7 +9,7 @@ use super::line::Line;
 use super::table::{at, hex, instant, later, prose, rows, some};
 
 /// The installation that the native rows are from.
-const INSTANCE: &str = "lanternfish";
+pub(super) const INSTANCE: &str = "lanternfish";
 
 /// All native rows, by subject.
 pub(crate) fn lines(facts: &Facts) -> Vec<Line> {
@@ -87,7 +87,8 @@ fn change(facts: &Facts, release: &Release) -> Vec<Row> {
         "self" => vec![account(release.author), account(release.actor)],
         _ => vec![account(release.author)],
     };
-    let requester = if facts.person(release.actor).is_some() { release.actor } else { release.author };
+    let requester =
+        if facts.person(release.actor).is_some() { release.actor } else { release.author };
     let about = |id: &str, kind: &str, phase: &str, at: Timestamp| {
         Row::new(at, &format!("{}.{id}", release.change), kind, phase)
             .with("service", release.service)
@@ -230,8 +231,13 @@ fn listed(facts: &Facts) -> Vec<Line> {
                 let (name, text) = cell.split_once('=').expect("native.txt writes column=value");
                 match name {
                     "rec" => received = Some(instant(text)),
-                    "amends" => row = row.with("amends_event_id", format!("native:{INSTANCE}:{text}")),
-                    "at" => row = row.with("attributes", json!({"occurred_at": instant(text).to_string()})),
+                    "amends" => {
+                        row = row.with("amends_event_id", format!("native:{INSTANCE}:{text}"))
+                    }
+                    "at" => {
+                        row = row
+                            .with("attributes", json!({"occurred_at": instant(text).to_string()}))
+                    }
                     _ => row = row.with(name, cell_value(facts, name, text)),
                 }
             }

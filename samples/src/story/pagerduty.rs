@@ -11,14 +11,20 @@ use super::table::{at, hex, iso, later, rows};
 pub(crate) fn lines(facts: &Facts) -> Vec<Line> {
     let mut lines = Vec::new();
     for incident in &facts.incidents {
-        for (phase, event) in [("detected", "triggered"), ("acknowledged", "acknowledged"), ("resolved", "resolved")] {
+        for (phase, event) in
+            [("detected", "triggered"), ("acknowledged", "acknowledged"), ("resolved", "resolved")]
+        {
             if let Some(at) = incident.marks.get(phase) {
                 lines.push(line(facts, incident, event, *at));
             }
         }
     }
     for row in rows(include_str!("../../story/facts/pages.txt")) {
-        let incident = facts.incidents.iter().find(|i| i.key == row[2]).expect("pages.txt names known incidents");
+        let incident = facts
+            .incidents
+            .iter()
+            .find(|i| i.key == row[2])
+            .expect("pages.txt names known incidents");
         lines.push(line(facts, incident, row[3], at(row[0], row[1])));
     }
     lines
