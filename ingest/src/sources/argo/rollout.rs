@@ -197,9 +197,9 @@ impl<'a, 'c> Rollout<'a, 'c> {
         let mark = format!("aborted:{at}");
         let mut failed = self.deployment("failed", &mark, When::state(at))?;
         failed.event.put("error_type", "RolloutAborted");
-        self.put_message(&mut failed)?;
+        put_text(&mut failed, "message", &self.progressing.message)?;
         let mut started = self.abort_draft("started", &mark, When::state(at), at)?;
-        self.put_message(&mut started)?;
+        put_text(&mut started, "message", &self.progressing.message)?;
         let mut drafts = vec![failed, started];
         if self.is_back()? {
             let available = condition(&self.status, "Available")?;
@@ -386,11 +386,6 @@ impl<'a, 'c> Rollout<'a, 'c> {
             }
             None => Ok(None),
         }
-    }
-
-    fn put_message(&self, draft: &mut Draft) -> Result<(), Reject> {
-        let whole = self.status.get("message");
-        put_text(draft, "message", if whole.exists() { &whole } else { &self.progressing.message })
     }
 }
 
