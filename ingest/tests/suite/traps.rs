@@ -156,6 +156,15 @@ fn an_event_too_large_for_a_leaf_is_refused() {
 }
 
 #[test]
+fn another_cloud_event_is_no_cdevent() {
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/kiln", "type": "com.kiln.fired", "data": {}});
+    let mut delivery = Delivery { body: event.to_string().into_bytes(), ..Delivery::default() };
+    assert_eq!(outline(&mapped(&delivery)), ["unknown_source"]);
+    delivery.headers.insert("content-type".to_owned(), "application/cloudevents+json".to_owned());
+    assert_eq!(outline(&mapped(&delivery)), ["unknown_type"]);
+}
+
+#[test]
 fn a_delivery_of_too_many_elements_is_one_reject() {
     let max = backtrail_ingest::limits::DELIVERY_EVENTS_MAX;
     for (elements, rejects) in [(max, max), (max + 1, 1)] {

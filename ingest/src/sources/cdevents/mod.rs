@@ -31,9 +31,7 @@ fn claims(delivery: &Delivery) -> bool {
 fn looks(body: &Value) -> bool {
     let first = body.as_array().map_or(Some(body), |list| list.first());
     let bare = |v: &Value| v["context"]["type"].is_string() && v["subject"].is_object();
-    let cloud = |v: &Value| {
-        v["specversion"].is_string() && v["type"].is_string() && v["source"].is_string()
-    };
+    let cloud = |v: &Value| v["type"].as_str().is_some_and(|t| t.starts_with("dev.cdevents"));
     first.is_some_and(|v| bare(v) || cloud(v))
 }
 
@@ -48,9 +46,12 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
 }
 
 fn element(node: &Node<'_>, context: &Context) -> Mapped {
-    let encoded = node.get("data_base64");
+    let (ty, encoded) = (node.get("type"), node.get("data_base64"));
+    let foreign = matches!(ty.text(), Ok(Some(name)) if !name.starts_with("dev.cdevents"));
     let mapped = if node.get("context").exists() {
         cdevent(node, context)
+    } else if foreign {
+        Err(ty.unknown("unknown_type", "is not a CDEvents type"))
     } else if encoded.exists() {
         decoded(&encoded).and_then(|data| cdevent(&Node::root(&data), context))
     } else if node.get("data").exists() {
