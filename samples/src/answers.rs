@@ -168,13 +168,15 @@ fn entry(answer: &mut Answer, line: &str) -> Result<(), Error> {
     let (key, text) = line.split_once(':').ok_or_else(|| bad(line, "is not `key: value`"))?;
     let text = text.trim();
     match key {
-        "name" => answer.name = text.to_owned(),
-        "metric" => answer.metric = text.to_owned(),
-        "field" => answer.field = text.to_owned(),
-        "formula" => answer.formula = text.to_owned(),
-        "value" => answer.value = text.to_owned(),
+        "name" => text.clone_into(&mut answer.name),
+        "metric" => text.clone_into(&mut answer.metric),
+        "field" => text.clone_into(&mut answer.field),
+        "formula" => text.clone_into(&mut answer.formula),
+        "value" => text.clone_into(&mut answer.value),
         "items" => {
-            answer.items.extend(text.split_whitespace().map(single).collect::<Result<Vec<_>, _>>()?)
+            answer
+                .items
+                .extend(text.split_whitespace().map(single).collect::<Result<Vec<_>, _>>()?);
         }
         "hits" => answer.hits.extend(text.split_whitespace().map(str::to_owned)),
         "item" => answer.items.push(item(text)?),

@@ -1,7 +1,10 @@
 //! Sample deliveries, a small story with hand-computed answers, and a seeded generator of any size.
 
 pub mod answers;
+mod generate;
 pub mod story;
+
+pub use generate::{Shape, generate};
 
 /// The story's recorded deliveries: file name and NDJSON, as committed in `samples/story/deliveries`.
 ///
@@ -46,7 +49,8 @@ mod tests {
     fn all_files_are_one_stream_that_never_goes_back() {
         let lines = in_order();
         assert!(lines.windows(2).all(|w| received(w[0].1) <= received(w[1].1)));
-        let whole: usize = story().map(|(_, bytes)| bytes.iter().filter(|b| **b == b'\n').count()).sum();
+        let whole: usize =
+            story().map(|(_, bytes)| std::str::from_utf8(bytes).unwrap().lines().count()).sum();
         assert_eq!(lines.len(), whole);
         assert_eq!(received(lines[lines.len() - 1].1), "2026-09-30T20:00:00.000000Z");
     }

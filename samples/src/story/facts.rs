@@ -95,10 +95,10 @@ impl Facts {
     /// Reads the tables.
     pub(crate) fn read() -> Self {
         let services: Vec<Service> =
-            rows(include_str!("../../story/facts/services.txt")).map(service).collect();
+            rows(include_str!("../../story/facts/services.txt")).map(|row| service(&row)).collect();
         let releases: Vec<Vec<&str>> =
             rows(include_str!("../../story/facts/releases.txt")).collect();
-        let acts = rows(include_str!("../../story/facts/acts.txt")).map(act);
+        let acts = rows(include_str!("../../story/facts/acts.txt")).map(|row| act(&row));
         let mut deployments: Vec<Deployment> =
             releases.iter().flat_map(|row| rollout(row, &services)).chain(acts).collect();
         deployments.sort_by(|a, b| (a.start, &a.key).cmp(&(b.start, &b.key)));
@@ -109,10 +109,12 @@ impl Facts {
             deployments[at].revision = u32::try_from(same + 1).expect("the story is short");
         }
         Self {
-            people: rows(include_str!("../../story/facts/people.txt")).map(person).collect(),
+            people: rows(include_str!("../../story/facts/people.txt"))
+                .map(|row| person(&row))
+                .collect(),
             releases: releases.iter().map(|row| release(row, &services)).collect(),
             incidents: rows(include_str!("../../story/facts/incidents.txt"))
-                .map(incident)
+                .map(|row| incident(&row))
                 .collect(),
             services,
             deployments,
@@ -157,7 +159,7 @@ pub(crate) fn incident_id(key: &str) -> String {
     format!("QLANTERN{key}")
 }
 
-fn person(row: Vec<&'static str>) -> Person {
+fn person(row: &[&'static str]) -> Person {
     Person {
         key: row[0],
         name: row[1].replace('_', " "),
@@ -167,7 +169,7 @@ fn person(row: Vec<&'static str>) -> Person {
     }
 }
 
-fn service(row: Vec<&'static str>) -> Service {
+fn service(row: &[&'static str]) -> Service {
     let seconds = |cell: &str| cell.parse().expect("services.txt counts seconds");
     Service {
         name: row[0],
@@ -233,7 +235,7 @@ fn rollout(row: &[&'static str], services: &[Service]) -> Vec<Deployment> {
     staging.into_iter().chain(production).collect()
 }
 
-fn act(row: Vec<&'static str>) -> Deployment {
+fn act(row: &[&'static str]) -> Deployment {
     Deployment {
         key: row[0].to_owned(),
         change: None,
@@ -254,7 +256,7 @@ fn act(row: Vec<&'static str>) -> Deployment {
     }
 }
 
-fn incident(row: Vec<&'static str>) -> Incident {
+fn incident(row: &[&'static str]) -> Incident {
     let phases =
         ["started", "detected", "acknowledged", "decided", "mitigated", "verified", "resolved"];
     let marks = phases.iter().zip(&row[4..11]);

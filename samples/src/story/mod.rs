@@ -16,6 +16,7 @@ mod table;
 
 use facts::Facts;
 use line::Line;
+pub(crate) use line::text;
 
 use crate::answers::Mark;
 

@@ -231,20 +231,22 @@ fn listed(facts: &Facts) -> Vec<Line> {
                 let (name, text) = cell.split_once('=').expect("native.txt writes column=value");
                 match name {
                     "rec" => received = Some(instant(text)),
-                    "amends" => {
-                        row = row.with("amends_event_id", format!("native:{INSTANCE}:{text}"))
-                    }
-                    "at" => {
-                        row = row
-                            .with("attributes", json!({"occurred_at": instant(text).to_string()}))
-                    }
-                    _ => row = row.with(name, cell_value(facts, name, text)),
+                    _ => row = stated(facts, row, name, text),
                 }
             }
             let line = row.line();
             received.map_or(line.clone(), |at| line.again(at, line.mode))
         })
         .collect()
+}
+
+/// The row with one more cell of the table.
+fn stated(facts: &Facts, row: Row, name: &str, text: &str) -> Row {
+    match name {
+        "amends" => row.with("amends_event_id", format!("native:{INSTANCE}:{text}")),
+        "at" => row.with("attributes", json!({"occurred_at": instant(text).to_string()})),
+        _ => row.with(name, cell_value(facts, name, text)),
+    }
 }
 
 fn cell_value(facts: &Facts, name: &str, text: &str) -> Value {
