@@ -17,6 +17,7 @@ mod runs;
 pub mod session;
 pub mod source;
 mod statement;
+pub mod udaf;
 pub mod udf;
 pub mod views;
 

@@ -27,6 +27,7 @@ use crate::period::{Period, Window};
 use crate::runs::deployment_number;
 use crate::source::{Source, log_table};
 use crate::statement;
+use crate::udaf;
 use crate::udf;
 
 /// What a person may choose about a session.
@@ -169,6 +170,9 @@ fn context(source: &Source, options: &Options) -> Result<SessionContext, Error> 
         ctx.register_udf(function);
     }
     ctx.register_udaf(deployment_number());
+    for function in udaf::all() {
+        ctx.register_udaf(function);
+    }
     Ok(ctx)
 }
 
