@@ -49,7 +49,26 @@ macro_rules! files {
 }
 
 /// The names of the files, in alphabetical order; each is the name of its metric.
-const FILES: &[(&str, &str)] = files!["deployment_frequency"];
+const FILES: &[(&str, &str)] = files![
+    "action_items_open",
+    "change_failure_rate",
+    "data_quality",
+    "deployment_frequency",
+    "drill_recovery_within_objective",
+    "drills_done_on_time",
+    "drills_overdue",
+    "failed_deployment_recovery_time",
+    "failed_to_deploy_rate",
+    "incident_downtime",
+    "mttd",
+    "mttr",
+    "mttr_elapsed",
+    "mttr_phases",
+    "mttr_phases_available",
+    "mttr_resolved_in_window",
+    "open_incidents",
+    "postmortems_on_time",
+];
 
 /// All metrics, in order of their names.
 pub fn definitions() -> &'static [Metric] {
