@@ -1,6 +1,9 @@
 //! The views and metrics, held against cases as data (`tests/cases/*.slt`) and against models written apart.
 
 mod case;
+mod incident_model;
+mod incident_pass_model;
+mod incidents;
 
 use std::path::Path;
 
