@@ -8,22 +8,19 @@ pub use generate::{Shape, generate};
 
 /// The story's recorded deliveries: file name and NDJSON, as committed in `samples/story/deliveries`.
 ///
-/// Feed them to a ledger with a simulated clock in the order of `received_at` over all files: `recorded_at` never goes
-/// back.
+/// A ledger wants them in the order of [`story_in_order`], since `recorded_at` never goes back.
 pub fn story() -> impl Iterator<Item = (&'static str, &'static [u8])> {
     FILES.iter().copied()
 }
 
-/// The lines of all files in the order in which they were received, each with its file name: the order in which a ledger
-/// has to be fed.
-pub fn in_order() -> Vec<(&'static str, &'static str)> {
-    let mut lines: Vec<(&str, &str, &str)> = Vec::new();
-    for (file, bytes) in FILES {
-        let text = std::str::from_utf8(bytes).expect("the story is UTF-8");
-        lines.extend(text.lines().map(|line| (received(line), *file, line)));
-    }
-    lines.sort_by_key(|(received, _, _)| *received);
-    lines.into_iter().map(|(_, file, line)| (file, line)).collect()
+/// The lines of all files in the order in which they were received, without line ends: the order in which a ledger has to
+/// be fed. Lines received at once keep the order of the files.
+pub fn story_in_order() -> impl Iterator<Item = &'static [u8]> {
+    let mut lines: Vec<&str> = story()
+        .flat_map(|(_, bytes)| std::str::from_utf8(bytes).expect("the story is UTF-8").lines())
+        .collect();
+    lines.sort_by_key(|line| received(line));
+    lines.into_iter().map(str::as_bytes)
 }
 
 /// The canonical time after `"received_at":"`, whose text order is time order. In the body the quotes are escaped.
@@ -47,11 +44,11 @@ mod tests {
 
     #[test]
     fn all_files_are_one_stream_that_never_goes_back() {
-        let lines = in_order();
-        assert!(lines.windows(2).all(|w| received(w[0].1) <= received(w[1].1)));
-        let whole: usize =
-            story().map(|(_, bytes)| std::str::from_utf8(bytes).unwrap().lines().count()).sum();
+        let text = |line: &'static [u8]| std::str::from_utf8(line).unwrap();
+        let lines: Vec<&str> = story_in_order().map(text).collect();
+        assert!(lines.windows(2).all(|w| received(w[0]) <= received(w[1])));
+        let whole: usize = story().map(|(_, bytes)| text(bytes).lines().count()).sum();
         assert_eq!(lines.len(), whole);
-        assert_eq!(received(lines[lines.len() - 1].1), "2026-09-30T20:00:00.000000Z");
+        assert_eq!(received(lines[lines.len() - 1]), "2026-09-30T20:00:00.000000Z");
     }
 }
