@@ -131,8 +131,7 @@ const MARKS: &str = "<!-- marks -->\n";
 pub fn with_marks(document: &str, marks: &[(String, Mark)]) -> String {
     let text = document.split(MARKS).next().unwrap_or_default();
     let mut out = format!("{text}{MARKS}\n```marks\nas_of {AS_OF}\n");
-    let named: BTreeSet<&str> =
-        text.split([' ', '\n', ',']).filter(|word| word.contains('.')).collect();
+    let named: BTreeSet<&str> = text.split([' ', '\n', ',']).collect();
     for (name, mark) in marks.iter().filter(|(name, _)| named.contains(name.as_str())) {
         let Mark { event_id, fact } = mark;
         let line = format!("{name} {event_id} {}/{} {}\n", fact.kind, fact.phase, fact.occurred_at);

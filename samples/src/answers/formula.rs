@@ -9,6 +9,8 @@ pub enum Formula {
     Count,
     /// Hits by items.
     Ratio,
+    /// Hits by a hundred items.
+    PerHundred,
     /// Items by the days of the window.
     PerDay(u64),
     /// The sum of the spans, µs.
@@ -24,7 +26,7 @@ pub enum Formula {
 }
 
 impl Formula {
-    /// Reads `count`, `ratio`, `per_day 92`, `sum`, `mean`, `max`, `percentile 50`, `km 90`.
+    /// Reads `count`, `ratio`, `per_100`, `per_day 92`, `sum`, `mean`, `max`, `percentile 50`, `km 90`.
     ///
     /// # Errors
     /// It is none of these.
@@ -35,6 +37,7 @@ impl Formula {
         Ok(match word {
             "count" => Self::Count,
             "ratio" => Self::Ratio,
+            "per_100" => Self::PerHundred,
             "per_day" => Self::PerDay(number),
             "sum" => Self::Sum,
             "mean" => Self::Mean,
@@ -61,6 +64,7 @@ impl Formula {
         Ok(match self {
             Self::Count => n.to_string(),
             Self::Ratio => decimal(i128::try_from(hits).expect("answers are short"), n),
+            Self::PerHundred => decimal(i128::try_from(hits).expect("answers are short") * 100, n),
             Self::PerDay(0) => return Err(empty()),
             Self::PerDay(days) => decimal(n, i128::from(days)),
             Self::Sum => total.to_string(),
@@ -125,6 +129,7 @@ mod tests {
             ("count", &ten[..], &[][..], 0, "10"),
             ("ratio", &ten[..3], &[], 2, "0.666667"),
             ("ratio", &ten[..8], &[], 1, "0.125000"),
+            ("per_100", &ten[..3], &[], 1, "33.333333"),
             ("per_day 4", &ten, &[], 0, "2.500000"),
             ("mean", &ten[..2], &[], 0, "2"),
             ("mean", &ten[1..3], &[], 0, "2"),
