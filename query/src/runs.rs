@@ -6,7 +6,7 @@
 
 use std::mem::size_of_val;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use arrow::datatypes::FieldRef;
 use datafusion::common::{ScalarValue, not_impl_err};

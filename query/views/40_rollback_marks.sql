@@ -1,8 +1,8 @@
 -- view:  rollback_marks
 -- shows: one row per rollback: its marks, its slots, what came of it, and the version that it is blamed on, before any tie
 --        to incidents
--- adds:  begin_at (the window that it belongs to), regions, slots and live_slots, failed_verified_at (the last failed
---        verification after it stages), verified_by (`event`, `verification`, `hold`), the SLI columns of rollback_holds
+-- adds:  begin_at (the window that it belongs to), regions, slots and live_slots, first_failed_verification_at and failed_verification_at (the first and the
+--        last failed verification after it was live), passed_at (the first pass after the last of these), verified_by (`event`, `verification`, `hold`), the SLI columns of rollback_holds
 -- reads: rollback_statements, rollback_slot_blames, rollback_holds, facts, parameters (hold_us)
 -- rules: docs/metrics.md, "Rollback" in "From events to entities"; corner cases 19–23, 39
 with slots as (
@@ -54,7 +54,7 @@ after_live as (
   where d.execution_outcome = 'succeeded' and p.ord > d.last_live_ord
 ),
 failures as (
-  select rollback_id, max(ord) as failed_ord, max(occurred_at) as failed_at
+  select rollback_id, max(ord) as failed_ord, min(occurred_at) as first_failed_at, max(occurred_at) as failed_at
   from after_live where phase = 'failed'
   group by rollback_id
 ),
@@ -81,7 +81,7 @@ select t.rollback_id, t.named, d.service, d.environment, case when d.slots = 1 t
   coalesce(p.own_at, p.passed_at, case when h.hold_from_us is not null then to_timestamp_us(h.hold_from_us + q.hold_us) end) as verified_at,
   case when p.own_at is not null then 'event' when p.passed_at is not null then 'verification'
     when h.hold_from_us is not null then 'hold' end as verified_by,
-  f.failed_at as failed_verification_at, p.passed_at,
+  f.first_failed_at as first_failed_verification_at, f.failed_at as failed_verification_at, p.passed_at,
   h.series_count, h.data_count, h.held_count, h.hold_from_us
 from decided d
 join rollback_statements t on t.rollback_id = d.rollback_id
