@@ -52,6 +52,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "action_items_open",
     "change_failure_rate",
+    "cooldown_violations",
     "data_quality",
     "deployment_frequency",
     "drill_recovery_within_objective",
@@ -60,6 +61,8 @@ const FILES: &[(&str, &str)] = files![
     "failed_deployment_recovery_time",
     "failed_to_deploy_rate",
     "incident_downtime",
+    "incident_to_rollback_share",
+    "lead_time",
     "mttd",
     "mttr",
     "mttr_elapsed",
@@ -67,7 +70,20 @@ const FILES: &[(&str, &str)] = files![
     "mttr_phases_available",
     "mttr_resolved_in_window",
     "open_incidents",
+    "oscillation_flips",
+    "oscillation_rate",
+    "oscillation_share",
     "postmortems_on_time",
+    "reapply_without_rca",
+    "rollback_effective_success_rate",
+    "rollback_execution_success_rate",
+    "rollback_frequency_per_deployment",
+    "rollback_frequency_per_slot",
+    "silent_rollbacks",
+    "slo_recovery_time",
+    "time_to_rollback_execution",
+    "time_to_rollback_exposure",
+    "time_to_rollback_response",
 ];
 
 /// All metrics, in order of their names.
