@@ -16,8 +16,8 @@ places as (
   from lives l
   join rollback_attempts a on a.rollback_id = l.rollback_id
 ),
-wanted as (
-  select rollback_id, signals from rollback_statements
+asked as (
+  select rollback_id, unnest(signals) as series from rollback_statements where signals is not null
 ),
 sampled as (
   select p.rollback_id, p.live_us, s.service, s.environment, s.region, s.series,
@@ -30,18 +30,21 @@ sampled as (
 ),
 guarded as (
   select s.* from sampled s
-  join wanted w on w.rollback_id = s.rollback_id
-  where case when w.signals is null then s.has_data = 1 else array_has(w.signals, s.series) end
+  where s.has_data = 1 and not exists (select 1 from asked a where a.rollback_id = s.rollback_id)
+  union all
+  select s.* from sampled s
+  join asked a on a.rollback_id = s.rollback_id and a.series = s.series
 ),
 -- Signals that the rollback names and that nobody has ever sampled are guarded too, and never in target.
 named as (
-  select w.rollback_id, cast(count(*) as bigint) as unseen
-  from (select rollback_id, unnest(signals) as series from wanted where signals is not null) w
-  where not exists (select 1 from guarded g where g.rollback_id = w.rollback_id and g.series = w.series)
-  group by w.rollback_id
+  select a.rollback_id, count(*) as unseen
+  from asked a
+  where not exists (select 1 from sampled s where s.rollback_id = a.rollback_id and s.series = a.series)
+  group by a.rollback_id
 ),
 holds as (
-  select g.rollback_id, g.region, g.series, g.has_data, min(greatest(t.from_us, g.live_us)) as hold_from_us
+  select g.rollback_id, g.region, g.series, g.has_data,
+    min(case when t.from_us is not null then greatest(t.from_us, g.live_us) end) as hold_from_us
   from guarded g
   cross join parameters q
   left join sli_spans t on t.service = g.service and t.environment = g.environment and t.region = g.region

@@ -107,11 +107,15 @@ async fn answer(session: &Session, query: &Query) -> Vec<String> {
     }
 }
 
-/// `NAME: column, column` → those columns of all rows of one metric.
+/// `NAME: column, column` → those columns of all rows of one metric; `NAME total: …` → of its total row.
 async fn metric(session: &Session, text: &str) -> Result<Rows, backtrail_query::Error> {
     let (name, columns) = text.trim().split_once(':').unwrap();
-    let filter = MetricFilter { names: vec![name.trim().to_owned()], ..MetricFilter::default() };
-    let rows = session.metrics(&filter).await?;
+    let (name, total) = name.trim().strip_suffix(" total").map_or((name.trim(), false), |name| (name, true));
+    let filter = MetricFilter { names: vec![name.to_owned()], ..MetricFilter::default() };
+    let mut rows = session.metrics(&filter).await?;
+    if total {
+        rows.batches.iter_mut().for_each(|batch| *batch = batch.slice(0, batch.num_rows().min(1)));
+    }
     let wanted: Vec<usize> =
         columns.split(',').map(|c| rows.schema.index_of(c.trim()).unwrap()).collect();
     let batches = rows.batches.iter().map(|b| b.project(&wanted).unwrap()).collect();
