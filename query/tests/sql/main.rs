@@ -110,7 +110,8 @@ async fn answer(session: &Session, query: &Query) -> Vec<String> {
 /// `NAME: column, column` → those columns of all rows of one metric; `NAME total: …` → of its total row.
 async fn metric(session: &Session, text: &str) -> Result<Rows, backtrail_query::Error> {
     let (name, columns) = text.trim().split_once(':').unwrap();
-    let (name, total) = name.trim().strip_suffix(" total").map_or((name.trim(), false), |name| (name, true));
+    let (name, total) =
+        name.trim().strip_suffix(" total").map_or((name.trim(), false), |name| (name, true));
     let filter = MetricFilter { names: vec![name.to_owned()], ..MetricFilter::default() };
     let mut rows = session.metrics(&filter).await?;
     if total {
