@@ -4,13 +4,14 @@ mod case;
 mod incident_model;
 mod incident_pass_model;
 mod incidents;
+mod sequences;
 
 use std::path::Path;
 
 use backtrail_query::{MetricFilter, Rows, Session};
 use case::{Case, Query};
 
-/// Every case of every file, in the given order of arrival and in two others, which must change nothing.
+/// Every case of every file, in the given order of arrival and in another, which must change nothing.
 #[tokio::test]
 async fn cases_hold_in_every_order_of_arrival() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
@@ -60,10 +61,8 @@ async fn check(case: &Case) -> Vec<String> {
     assert!(!case.queries.is_empty(), "{}: no query", case.name);
     let mut failures = ask(case, &case.open(|_| ()).await, "as written").await;
     if !case.ordered && failures.is_empty() {
-        failures = ask(case, &case.open(|events| events.reverse()).await, "reversed").await;
-        failures.extend(
-            ask(case, &case.open(|events| events.sort_by_key(scrambled)).await, "scrambled").await,
-        );
+        failures =
+            ask(case, &case.open(|events| events.sort_by_key(scrambled)).await, "scrambled").await;
     }
     failures
 }
