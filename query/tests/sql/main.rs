@@ -1,6 +1,7 @@
 //! The views and metrics, held against cases as data (`tests/cases/*.slt`) and against models written apart.
 
 mod case;
+mod incident_metrics;
 mod incident_model;
 mod incident_pass_model;
 mod incidents;
