@@ -21,7 +21,7 @@ use num_bigint::BigUint;
 ///
 /// `p_ppm` is p in parts per million, 1 to 1 000 000. Type 1 of Hyndman and Fan, "Sample Quantiles in Statistical
 /// Packages", The American Statistician 50 (1996), p. 361: always an observed value.
-pub fn quantile_disc(values: &mut [i64], p_ppm: u64) -> Option<i64> {
+pub fn quantile_disc(values: &mut [i64], p_ppm: u32) -> Option<i64> {
     let rank = (values.len() as u128 * u128::from(p_ppm)).div_ceil(u128::from(PPM));
     let index = usize::try_from(rank).ok()?.checked_sub(1)?;
     Some(*values.select_nth_unstable(index).1)
@@ -36,10 +36,10 @@ pub fn quantile_disc(values: &mut [i64], p_ppm: u64) -> Option<i64> {
 ///
 /// S is a product of fractions (r − d)/r. It is followed in floating point, and multiplied out in integers where it comes
 /// closer to 1 − p than the rounding can reach.
-pub fn km_quantile(ended: &mut [i64], open: &mut [i64], p_ppm: u64) -> Option<i64> {
+pub fn km_quantile(ended: &mut [i64], open: &mut [i64], p_ppm: u32) -> Option<i64> {
     ended.sort_unstable();
     open.sort_unstable();
-    let target = (PPM - p_ppm) as f64 / PPM as f64;
+    let target = f64::from(PPM - p_ppm) / f64::from(PPM);
     let mut survival = Survival::default();
     let (mut over, mut gone) = (0, 0);
     while over < ended.len() {
@@ -75,6 +75,7 @@ impl Default for Survival {
 }
 
 impl Survival {
+    #[expect(clippy::cast_precision_loss, reason = "samples in memory are far fewer than 2^52")]
     fn fall(&mut self, at_risk: u64, ends: u64) {
         let left = at_risk - ends;
         self.rounded *= left as f64 / at_risk as f64;
@@ -85,7 +86,7 @@ impl Survival {
     }
 
     /// Whether S ≤ `ppm` / 10⁶, exactly.
-    fn is_at_most(&self, ppm: u64) -> bool {
+    fn is_at_most(&self, ppm: u32) -> bool {
         let product = |side: fn(&(u64, u64)) -> u64| product(self.factors.iter().map(side));
         product(|f| f.0) * PPM <= product(|f| f.1) * ppm
     }
@@ -101,7 +102,10 @@ fn product(numbers: impl Iterator<Item = u64>) -> BigUint {
 }
 
 /// One, in parts per million.
-const PPM: u64 = 1_000_000;
+const PPM: u32 = 1_000_000;
+
+/// The decimals of a millionth.
+const PPM_DIGITS: usize = 6;
 
 /// Far above the rounding of 2³² falls, far below the distance of most steps from 1 − p.
 const ROUNDING_MAX: f64 = 1e-6;
@@ -178,15 +182,17 @@ fn plan_error(name: &str, why: &str) -> DataFusionError {
 }
 
 /// The parts per million of a literal p, if it is one that we decide exactly.
-fn ppm(p: &ScalarValue) -> Option<u64> {
+fn ppm(p: &ScalarValue) -> Option<u32> {
     let millionths = match p {
         ScalarValue::Int64(Some(percent)) => {
-            u64::try_from(*percent).ok()?.checked_mul(PPM / 100)?
+            u32::try_from(*percent).ok()?.checked_mul(PPM / 100)?
         }
-        ScalarValue::Float64(Some(fraction)) if (0.0..=1.0).contains(fraction) => {
-            let millionths = (fraction * PPM as f64).round();
-            // A decimal of six digits reads back as the same float; anything else is not one.
-            (millionths / PPM as f64 == *fraction).then_some(millionths as u64)?
+        ScalarValue::Float64(Some(fraction)) => {
+            // The shortest text that reads back as this float is the one that was written.
+            let text = fraction.to_string();
+            let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+            let few = decimals.len() <= PPM_DIGITS;
+            few.then(|| format!("{whole}{decimals:0<PPM_DIGITS$}").parse().ok()).flatten()?
         }
         _ => return None,
     };
@@ -198,7 +204,7 @@ fn ppm(p: &ScalarValue) -> Option<u64> {
 struct Samples {
     ended: Vec<i64>,
     open: Vec<i64>,
-    p_ppm: u64,
+    p_ppm: u32,
 }
 
 impl Accumulator for Samples {
@@ -237,10 +243,11 @@ impl Accumulator for Samples {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let found = match self.open.is_empty() {
+        let found = if self.open.is_empty() {
             // Then the two are the same number.
-            true => quantile_disc(&mut self.ended, self.p_ppm),
-            false => km_quantile(&mut self.ended, &mut self.open, self.p_ppm),
+            quantile_disc(&mut self.ended, self.p_ppm)
+        } else {
+            km_quantile(&mut self.ended, &mut self.open, self.p_ppm)
         };
         Ok(ScalarValue::Int64(found))
     }
@@ -256,13 +263,13 @@ mod tests {
     use num_bigint::BigInt;
     use proptest::prelude::*;
 
-    fn km(samples: &[(i64, bool)], p_ppm: u64) -> Option<i64> {
+    fn km(samples: &[(i64, bool)], p_ppm: u32) -> Option<i64> {
         let side = |ended| samples.iter().filter(|s| s.1 == ended).map(|s| s.0).collect::<Vec<_>>();
         km_quantile(&mut side(true), &mut side(false), p_ppm)
     }
 
     /// From the definition: every observed time, the product over all earlier ones, in exact fractions.
-    fn naive_km(samples: &[(i64, bool)], p_ppm: u64) -> Option<i64> {
+    fn naive_km(samples: &[(i64, bool)], p_ppm: u32) -> Option<i64> {
         let mut times: Vec<i64> = samples.iter().filter(|s| s.1).map(|s| s.0).collect();
         times.sort_unstable();
         times.dedup();
@@ -279,7 +286,7 @@ mod tests {
     }
 
     /// From the definition: the smallest observed value with F(x) ≥ p.
-    fn naive_disc(values: &[i64], p_ppm: u64) -> Option<i64> {
+    fn naive_disc(values: &[i64], p_ppm: u32) -> Option<i64> {
         let below = |x: i64| values.iter().filter(|v| **v <= x).count() as u128;
         let enough = |x: i64| below(x) * 1_000_000 >= u128::from(p_ppm) * values.len() as u128;
         values.iter().copied().filter(|x| enough(*x)).min()
@@ -302,7 +309,6 @@ mod tests {
         }
     }
 
-    /// The six remission times 6, 6, 6, 6+, 7, 9+ and two more: S falls to 5/8 at 6 and 5/12 at 7.
     #[test]
     fn kaplan_meier_by_hand() {
         let samples = [
@@ -366,8 +372,8 @@ mod tests {
         }
     }
 
-    fn percentages() -> impl Strategy<Value = u64> {
-        prop_oneof![Just(500_000), Just(900_000), (1..=20_u64).prop_map(|n| n * 50_000), 1..=PPM]
+    fn percentages() -> impl Strategy<Value = u32> {
+        prop_oneof![Just(500_000), Just(900_000), (1..=20_u32).prop_map(|n| n * 50_000), 1..=PPM]
     }
 
     proptest! {

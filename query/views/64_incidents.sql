@@ -3,13 +3,13 @@
 -- adds:  started_at is where the clock starts: the detection, when the start is assumed. ended_at is verified_at, else
 --        closed_at; NULL while censored. cohort_at decides the window: started_at, else the first row.
 --        excluded_by: the first reason that keeps it out of the metrics; NULL: it is counted.
---        trigger: of the first rollback tied to it, or none.
+--        trigger: of the first rollback tied to it (unknown: it does not say), or none.
 --        status: merged, cancelled, open, closed, or verified (recovered, nobody closed it)
 -- reads: incident_generations, incident_roots, incident_folds, incident_splits, incident_links, incident_recoveries,
 --        ties, rollback_marks, texts
 -- rules: docs/metrics.md, "Entities", "Incidents and MTTR"; corner cases 5, 12, 16, 31, 38
 with triggers as (
-  select t.incident_id, first_value(r.trigger order by r.begin_at, r.rollback_id) as trigger
+  select t.incident_id, first_value(coalesce(r.trigger, 'unknown') order by r.begin_at, r.rollback_id) as trigger
   from ties t
   join rollback_marks r on r.rollback_id = t.rollback_id
   group by t.incident_id

@@ -1,5 +1,7 @@
 //! The total rows of the metrics of incidents and failed changes, over small histories worked out by hand.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use backtrail_query::MetricFilter;
 
 use crate::case;

@@ -2,6 +2,8 @@
 //!
 //! Written from the text alone. It knows production only, and rollbacks and incidents of one service.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use crate::incident_pass_model::walk;
@@ -229,7 +231,7 @@ fn generations(rows: &[Row], name: &str) -> Vec<Generation> {
                 if last(&pass, "acted").is_some()
                     && last(&pass, "resolved").or(last(&pass, "closed")).is_none() =>
             {
-                pass.clear()
+                pass.clear();
             }
             _ => pass.push(mark.clone()),
         }
@@ -254,13 +256,13 @@ fn rollbacks(rows: &[Row]) -> BTreeMap<String, Rollback> {
                 let rollback = all
                     .entry(of.clone())
                     .or_insert_with(|| Rollback { begin: row.at, ..Rollback::default() });
-                rollback.names = names.clone();
+                rollback.names.clone_from(names);
                 rollback.automatic = *automatic;
                 match *phase {
                     "decided" => rollback.decided = Some(row.at),
                     "live" => rollback.live = Some(row.at),
                     _ if rollback.live.is_some() => {
-                        rollback.verified = rollback.verified.or(Some(row.at))
+                        rollback.verified = rollback.verified.or(Some(row.at));
                     }
                     _ => {}
                 }

@@ -1,11 +1,14 @@
 //! The second half of the model: one incident's marks become passes, phases and durations.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::incident_model::{Mark, Outcome, earliest, least};
 
 const DISORDER: i64 = 5;
 
 /// The marks of one pass, raised.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on each other")]
 struct Pass {
     first: bool,
     assumed: bool,
@@ -111,10 +114,10 @@ pub(crate) fn walk(marks: &[Mark], family: (Option<i64>, Option<i64>), as_of: i6
         }
     }
     passes.push((pass_of(&rows, cut.is_none().then_some(family), cut), None));
-    sum(passes, as_of)
+    sum(&passes, as_of)
 }
 
-fn sum(passes: Vec<(Pass, Option<(&'static str, i64)>)>, as_of: i64) -> Outcome {
+fn sum(passes: &[(Pass, Option<(&'static str, i64)>)], as_of: i64) -> Outcome {
     let begin = passes[0].0.begin;
     let last = &passes.last().unwrap().0;
     let censored = last.marks[3].is_none() && last.closed.is_none();
@@ -150,7 +153,7 @@ fn sum(passes: Vec<(Pass, Option<(&'static str, i64)>)>, as_of: i64) -> Outcome 
         return Outcome { unattributed: elapsed, active: elapsed, elapsed, ..outcome };
     }
     let (mut active, mut end, mut missing, mut phases) = (0, begin, [false; 4], [None; 4]);
-    for (pass, cut) in &passes {
+    for (pass, cut) in passes {
         let (pass_end, open) = match (pass.marks[3], cut, pass.closed) {
             (Some(verified), _, _) => (verified, false),
             (None, Some((_, at)), _) => ((*at).max(pass.floor.unwrap()), false),
