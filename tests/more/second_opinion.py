@@ -253,6 +253,8 @@ def deployments_of(facts, rollbacks, identity, of_text):
         d.production = is_production(d.environment_tier, d.environment)
         d.begin = d.started or d.live or d.rows[0]  # 42
         d.live_at = at(d.live)
+        if d.carried and latest(d.rows, "drill") is None:
+            d.drill = bool(latest(d.carried.rows, "drill"))
     return all_
 
 
@@ -281,7 +283,7 @@ def classify(deployments):
                 continue
             if history:
                 history[-1].live_to = d.live_at
-            history.append(Thing(slot=slot, position=len(history), identity=d.identity, live_from=d.live_at,
+            history.append(Thing(slot=slot, position=len(history) + 1, identity=d.identity, live_from=d.live_at,
                                  live_to=None, deployment=d, drill=d.drill, key=key(d.live)))
         if history:
             histories[slot] = history
@@ -341,7 +343,7 @@ def add_unnamed(rollbacks, deployments):
         if d.cls == "rollback" and d.id not in named:
             b = rollbacks.get(d.rollback_id) if d.rollback_id else None
             if b is None:
-                b = new_rollback(d.rollback_id or d.id, [])
+                b = new_rollback(d.rollback_id or f"deployment:{d.id}", [])
                 b.explicit = False
                 rollbacks[b.id] = b
             b.deployments.append(d)
@@ -405,7 +407,7 @@ def blame(b, stated, deployments, histories):
         seen = [h.identity for h in before]
         after_target = before[len(seen) - seen[::-1].index(b.target):] if b.target in seen else before[-1:]
         b.collateral[slot] = [h.deployment for h in after_target]
-    b.failed_deployment_id = latest(stated, "rollback_of") or next((d.id for d in b.blamed.values()), None)
+    b.failed_deployment_id = latest(stated, "rollback_of") or (b.blamed[b.slots[0]].id if b.slots[0] in b.blamed else None)
     lives = [d.live_at for d in b.blamed.values() if d.live_at is not None]
     b.bad_live = min(lives, default=None)
 
@@ -588,32 +590,31 @@ def generation_at(generations, begun):
     return next((g for g in reversed(generations) if g.open_from is not None and g.open_from <= begun), generations[0])
 
 
-def cuts_of(g, failures):
-    """Where the passes of an incident end: [(key, kind)], reopenings and failed verifications (9, 15)."""
-    borrowed_acts = sorted(b.live_at for b in g.ties if b.live_at is not None)
-    borrowed_ends = sorted(b.verified_at for b in g.ties if b.verified_at is not None)
-    cuts, since, acted, closed = [], -END, None, False
+def cuts_of(g, failures, p):
+    """Where the passes of an incident end: [(time, kind)], reopenings and failed verifications (9, 15, 36)."""
+    lives = [b.live_at for b in g.ties if b.live_at is not None]
+    ends = [b.verified_at for b in g.ties if b.verified_at is not None]
+    cuts, since, top, acted, closed, done = [], -END, -END, False, False, END
     for r in sorted(g.rows + failures, key=key):
-        t = at(r)
+        t, cut = at(r), None
+        borrowed = lambda times: any(since < x <= t and top - p["disorder"] <= x for x in times)  # noqa: E731
         if r["kind"] == "verification":
-            lives = [x for x in borrowed_acts if since < x <= t]
-            if not closed and (acted is not None or lives):
-                cuts.append((t, "failed"))
-                since, acted, closed = t, None, False
-        elif r["phase"] == "mitigated":
-            acted = t
-        elif r["phase"] in ("resolved", "closed"):
-            closed = True
+            cut = "failed" if not closed and (acted or borrowed([x for x in lives if x <= done])) else None
         elif r["phase"] == "reopened" and r is not g.reborn:
-            if r in g.reopenings or any(since < x <= t for x in borrowed_ends):  # 36
-                cuts.append((t, "reopened"))
-                since, acted, closed = t, None, False
+            cut = "reopened" if r in g.reopenings or borrowed(ends) else None
+        elif any(r["phase"] in phases for _, phases in MARKS):
+            top, acted = max(top, t), acted or r["phase"] == "mitigated"
+            closed = closed or r["phase"] in ("resolved", "closed")
+            done = min(done, t + p["disorder"]) if r["phase"] == "verified" else done
+        if cut:
+            cuts.append((t, cut))
+            since, top, acted, closed, done = t, t, False, False, END
     return cuts
 
 
 def solve(g, failures, as_of, p):
     """All derived columns of an incident: passes, phases, active and elapsed time, flags."""
-    g.cuts = cuts_of(g, failures)
+    g.cuts = cuts_of(g, failures, p)
     edges = [-END] + [t for t, _ in g.cuts] + [END]
     own = [r for r in g.rows if r is not g.reborn]
     g.passes = []
@@ -622,10 +623,13 @@ def solve(g, failures, as_of, p):
         g.passes.append(pass_marks(g, k, rows, lo, hi))
     first_pass = g.passes[0]
     set_clock(g, first_pass, p)
-    g.flag = None
+    g.flag = "ok"
     for k, marks in enumerate(g.passes):
         base = g.clock if k == 0 else edges[k]
         order_marks(g, marks, base, k, p)
+    closed = g.passes[-1].get("closed")
+    g.closed_at = closed[0] if closed else None
+    g.detected = g.detected if g.flag == "invalid" or g.detected is None else first_pass["detected"][0]  # 44
     split(g, edges, as_of)
 
 
@@ -707,7 +711,7 @@ def split(g, edges, as_of):
     spent, null, entered, g.unattributed = [0] * 4, set(), set(), 0
     g.censored, g.grade, last = False, None, len(g.passes) - 1
     if g.clock is None:
-        g.end = g.active = g.elapsed = None
+        g.end = g.active = g.elapsed = g.unattributed = None
         g.phase = [None] * 4
         return
     for k, marks in enumerate(g.passes):
@@ -746,8 +750,6 @@ def split(g, edges, as_of):
     g.active = sum(x for x in g.phase if x is not None) + g.unattributed
     if g.flag == "invalid":
         g.active, g.phase, g.unattributed = g.elapsed, [None] * 4, g.elapsed
-    closed = g.passes[-1].get("closed")
-    g.closed_at = closed[0] if closed else None
     g.cohort_at = g.clock
 
 
@@ -776,7 +778,7 @@ def link(g, deployments, by_id, p):
         found = max(ended, key=lambda b: (b.live_at, b.id)).failed_deployment_id
         if found:
             return "rollback", found
-    if g.clock is None:
+    if g.clock is None or g.drill:
         return "none", None
     near = [d for d in deployments if d.live and not d.drill and d.service in g.services
             and (d.environment == g.environment if g.environment else d.production)
@@ -796,7 +798,9 @@ def verify_rollback(b, verifications, p):
     b.checks = [r for r in verifications if r.get("rollback_id") == b.id and r.get("check_stage") != "pre"
                 and since is not None and at(r) >= since]
     said = [r for r in b.rows if r["phase"] == "verified" and since is not None and at(r) >= since]
-    passed = [r for r in b.checks if r["phase"] == "passed"]
+    failed = max((key(r) for r in b.checks if r["phase"] == "failed"), default=(-END,))
+    passed = [r for r in b.checks if r["phase"] == "passed" and key(r) > failed]
+    said = [r for r in said if key(r) > failed]
     b.passes = sorted(said + passed, key=key)
     row = (said or passed or [None])[0]
     b.verified_at = at(row) if row else None if b.hold_at is None else b.hold_at + p["hold"]
@@ -953,15 +957,15 @@ def proportion(samples):
 
 
 def sample(services, environment, excluded=None, **more):
-    return Thing(services=[s for s in services if s], environment=environment, excluded=excluded, **more)
+    return Thing(services=[s or "" for s in services] or [""], environment=environment or "", excluded=excluded, **more)
 
 
 def table(metric, samples, measure, **dimension):
-    """Rows of one metric: total, by service, by environment and by both."""
+    """Rows of one metric: total, by service, by environment and by both; an unknown one is the empty text."""
     cells = defaultdict(list)
     for s in samples:
         for service in (None, *s.services):
-            for environment in {None, s.environment}:
+            for environment in (None, s.environment):
                 cells[service, environment].append(s)
     return [{"metric": metric, "service": service, "environment": environment,
              "dimension": next(iter(dimension), None), "dimension_value": next(iter(dimension.values()), None),
@@ -978,18 +982,19 @@ def inside(t, window):
 def incident_metrics(w, window):
     cohort = [g for g in w.incidents if inside(g.cohort_at, window)]
 
-    def samples(value, keep=lambda g: True, excluded=lambda g: g.excluded, censored=lambda g: g.censored):
-        return [sample(g.services, g.environment, excluded(g), value=value(g), censored=censored(g), g=g)
-                for g in cohort if keep(g)]
+    def samples(value, excluded=lambda g: g.excluded, censored=lambda g: g.censored):
+        return [sample(g.services, g.environment, excluded(g), value=value(g), censored=censored(g)) for g in cohort]
 
     yield from table("mttr", samples(lambda g: g.active), durations)
     yield from table("mttr_elapsed", samples(lambda g: g.elapsed), durations)
     for i, phase in enumerate(("detect", "decide", "act", "verify")):
-        ended = samples(lambda g: g.phase[i], lambda g: not g.excluded and not g.censored)
-        for name, keep in (("mttr_phases", lambda s: None not in s.g.phase),
-                           ("mttr_phases_available", lambda s: s.value is not None)):
-            stats = ("n", "mean", "max", "p50", "p90")
-            yield from table(name, [s for s in ended if keep(s)],
+        for name, missing, present in (("mttr_phases", "incomplete", lambda g: None not in g.phase),
+                                       ("mttr_phases_available", "missing", lambda g: g.phase[i] is not None)):
+            def left_out(g):
+                return g.excluded or ("open" if g.censored else "invalid" if g.flag == "invalid" else
+                                      None if present(g) else missing)
+            stats = ("n", "excluded", "excluded_by", "mean", "max", "p50", "p90")
+            yield from table(name, samples(lambda g: g.phase[i], left_out),
                              lambda m: {k: v for k, v in durations(m).items() if k in stats}, phase=phase)
 
     def not_detectable(g):
@@ -1044,11 +1049,12 @@ def rollback_metrics(w, window):
     for s in executed:
         s.excluded = s.excluded or (None if s.outcome in judged else s.outcome)
     yield from table("rollback_execution_success_rate", executed, proportion)
-    for name, since, reason in (("exposure", lambda b: b.bad_live, "no_blamed_version"),
+    for name, since, reason in (("exposure", lambda b: b.bad_live, "no_blame"),
                                 ("response", lambda b: b.incident and b.incident.detected, "no_detection"),
                                 ("execution", lambda b: at(b.started), "no_start")):
         yield from table(f"time_to_rollback_{name}", [timed(b, since(b), reason, w.as_of) for b in cohort], durations)
-    yield from table("silent_rollbacks", samples(hit=lambda b: b.incident is None), silent)
+    mine = [s for s in samples(hit=lambda b: b.incident is None) if not s.excluded]
+    yield from table("silent_rollbacks", mine, lambda m: {"value": rounded(sum(s.hit for s in m), 6)})
     yield from table("slo_recovery_time", [recovery(b, w) for b in cohort], durations)
 
 
@@ -1061,11 +1067,6 @@ def timed(b, since, reason, as_of):
     value = None if excluded else end - since
     excluded = excluded or ("negative" if value < 0 else None)
     return sample([b.service], b.environment, excluded, value=value, censored=b.live_at is None)
-
-
-def silent(samples):
-    counted = [s for s in samples if not s.excluded]
-    return {"value": rounded(sum(s.hit for s in counted), 6), **excluded_by(samples)}
 
 
 def recovery(b, w):
@@ -1099,8 +1100,10 @@ def deployment_metrics(w, window):
     yield from table("failed_to_deploy_rate", [
         sample([d.service], d.environment, None if d.outcome != "in_progress" else "in_progress", hit=d.live is None)
         for d in begun], proportion)
+    verdicts = [(d, cooldown_verdict(d, w)) for d in begun]
     yield from table("cooldown_violations", [
-        sample([d.service], d.environment, hit=too_soon(d, w)) for d in begun], proportion)
+        sample([d.service], d.environment, "allowed_exception" if v == "allowed" else None, hit=v == "violation")
+        for d, v in verdicts], proportion)
     yield from table("reapply_without_rca", [
         sample([d.service], d.environment, "backfilled" if v == "backfilled" else None, hit=v == "violation")
         for d, v in reapplies(w, mine, window)], proportion)
@@ -1145,12 +1148,14 @@ def slot_rollbacks(w, slot, before):
     return [(k[0], b) for k, _, b in sorted(found, key=lambda x: x[:2])]
 
 
-def too_soon(d, w):
-    """Whether a deployment began within the cooldown of its slot's last rollback."""
+def cooldown_verdict(d, w):
+    """`violation`, `allowed`, or None when the deployment began late enough after its slot's last rollback."""
     done = slot_rollbacks(w, d.slot, d.begin)
     if not done or at(d.begin) - done[-1][0] >= w.p["cooldown"]:
-        return False
-    return not (d.cls == "fix_forward" and approved(d, w))
+        return None
+    b = done[-1][1]
+    linked = d.incident_id and d.incident_id in (b.incident_id, b.incident and b.incident.base)
+    return "allowed" if d.cls == "fix_forward" and linked and approved(d, w) else "violation"
 
 
 def approved(d, w):
@@ -1193,9 +1198,9 @@ def rca_verdict(d, since, b, w):
         if names & {b.id, b.incident.base if b.incident else b.incident_id}:
             evidence += [r for r in rs if r["phase"] in ("published", "reviewed") and at(r) > since]
     timely = [r for r in evidence if at(r) < at(d.begin)]
-    if any(r["recorded_at"] < at(d.begin) for r in timely):
+    if any(r["recorded_at"] < at(d.begin) and not is_backfilled(r, w) for r in timely):
         return "understood"
-    return "backfilled" if any(is_backfilled(r, w) for r in timely) else "violation"
+    return "backfilled" if any(is_backfilled(r, w) for r in timely) else "violation"  # late evidence does not help
 
 
 def is_backfilled(r, w):
@@ -1274,7 +1279,8 @@ def metrics_of(w, window):
 
 
 def row_key(row):
-    return tuple(row.get(n) or "" for n in ("metric", "service", "environment", "dimension", "dimension_value"))
+    names = ("metric", "service", "environment", "dimension", "dimension_value")
+    return tuple("" if row.get(n) is None else f"{n[:3]}={row[n]}" for n in names)
 
 
 # Entities, comparison, command line ----------------------------------------------------------------------------------
@@ -1310,7 +1316,7 @@ def compare(ours, lines):
             yield f"{label(k)}: only here: {({n: v for n, v in row.items() if v not in (None, 0, {})})}"
             continue
         for name in row.keys() - {"metric", "service", "environment", "dimension", "dimension_value"}:
-            if plain(row[name]) != plain(theirs[k].get(name)):
+            if plain(row[name]) != plain(theirs[k].get(name)) and (name != "excluded" or row[name] or theirs[k][name]):
                 yield f"{label(k)}: {name}: here {row[name]}, there {theirs[k].get(name)}"
     for k, row in theirs.items():
         if k not in mine and (row["metric"], row.get("dimension")) in compared and any(
@@ -1323,7 +1329,7 @@ def plain(value):
     if isinstance(value, list):
         value = {e["key"]: e["value"] for e in value}
     if isinstance(value, (dict, type(None))):
-        return {k: v for k, v in value.items() if v} if value else None
+        return {k: v for k, v in (value or {}).items() if v} or None
     return Decimal(str(value)).normalize()
 
 
