@@ -89,10 +89,8 @@ impl SchemaProvider for Tables {
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        Ok(self.table_exist(name).then(|| match self.fixed.contains_key(name) {
-            true => TableType::Base,
-            false => TableType::View,
-        }))
+        let kind = if self.fixed.contains_key(name) { TableType::Base } else { TableType::View };
+        Ok(self.table_exist(name).then_some(kind))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -70,12 +70,13 @@ fn quoted(text: &str) -> String {
 }
 
 fn plain(array: &ArrayRef, at: usize) -> Result<String, Error> {
-    let no_form = |e: arrow::error::ArrowError| {
+    let no_form = |e: &arrow::error::ArrowError| {
         Error::query(format!("a column of type {} cannot be printed", array.data_type()))
             .with_hint(e.to_string())
     };
-    let formatter = ArrayFormatter::try_new(array, &FormatOptions::default()).map_err(no_form)?;
-    formatter.value(at).try_to_string().map_err(no_form)
+    let formatter =
+        ArrayFormatter::try_new(array, &FormatOptions::default()).map_err(|e| no_form(&e))?;
+    formatter.value(at).try_to_string().map_err(|e| no_form(&e))
 }
 
 #[cfg(test)]
@@ -89,7 +90,8 @@ mod tests {
 
     use super::*;
 
-    fn check(array: ArrayRef, want_text: &str, want_json: &str) {
+    fn check(array: impl Array + 'static, want_text: &str, want_json: &str) {
+        let array: ArrayRef = Arc::new(array);
         assert_eq!(text(&array, 0).unwrap().as_deref(), Some(want_text));
         assert_eq!(json(&array, 0).unwrap(), want_json);
     }
@@ -97,16 +99,12 @@ mod tests {
     #[test]
     fn cells_have_one_form() {
         let decimal = Decimal128Array::from(vec![333_333]).with_precision_and_scale(18, 6).unwrap();
-        check(Arc::new(decimal), "0.333333", "0.333333");
-        check(
-            Arc::new(Int64Array::from(vec![i64::MAX])),
-            "9223372036854775807",
-            "9223372036854775807",
-        );
-        check(Arc::new(StringArray::from(vec!["a\"b"])), "a\"b", "\"a\\\"b\"");
-        check(Arc::new(Float64Array::from(vec![f64::NAN])), "NaN", "\"NaN\"");
+        check(decimal, "0.333333", "0.333333");
+        check(Int64Array::from(vec![i64::MAX]), "9223372036854775807", "9223372036854775807");
+        check(StringArray::from(vec!["a\"b"]), "a\"b", "\"a\\\"b\"");
+        check(Float64Array::from(vec![f64::NAN]), "NaN", "\"NaN\"");
         let time = TimestampMicrosecondArray::from(vec![1_000_000]).with_timezone("UTC");
-        check(Arc::new(time), "1970-01-01T00:00:01.000000Z", "\"1970-01-01T00:00:01.000000Z\"");
+        check(time, "1970-01-01T00:00:01.000000Z", "\"1970-01-01T00:00:01.000000Z\"");
     }
 
     #[test]

@@ -203,11 +203,12 @@ impl Rows {
     fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
         let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
         writeln!(out, "{}", line(self.names().iter().map(|name| markdown_cell(name)).collect()))?;
-        let rules = self.schema.fields().iter().map(|field| match is_number(field.data_type()) {
-            true => "---:".to_owned(),
-            false => "---".to_owned(),
-        });
-        writeln!(out, "{}", line(rules.collect()))?;
+        let rules = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| if is_number(field.data_type()) { "---:" } else { "---" });
+        writeln!(out, "{}", line(rules.map(str::to_owned).collect()))?;
         for row in self.texts().map_err(io::Error::other)? {
             let cells = row.into_iter().map(|cell| markdown_cell(&cell.unwrap_or_default()));
             writeln!(out, "{}", line(cells.collect()))?;

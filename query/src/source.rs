@@ -65,7 +65,10 @@ fn file_url(path: &Path) -> Result<String> {
         if b.is_ascii_alphanumeric() || b"/_-.~".contains(b) {
             url.push(char::from(*b));
         } else {
-            url.push_str(&format!("%{b:02X}"));
+            url.push('%');
+            url.extend(
+                [b >> 4, b & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])),
+            );
         }
     }
     Ok(url)

@@ -75,7 +75,6 @@ impl Case {
                 self.queries.push(Query::default());
                 State::Sql
             }
-            (State::Events, "") => State::Events,
             (State::Events, "ordered") => {
                 self.ordered = true;
                 State::Events
@@ -85,6 +84,7 @@ impl Case {
                     Some((key @ ("as_of" | "period" | "zone" | "param"), value)) => {
                         self.options.push((key.to_owned(), value.trim().to_owned()));
                     }
+                    _ if line.is_empty() => {}
                     _ => self.events.push(line.to_owned()),
                 }
                 State::Events
@@ -94,7 +94,7 @@ impl Case {
                 let query = self.queries.last_mut().unwrap();
                 match line.strip_prefix("error ") {
                     Some(text) => query.error = Some(text.to_owned()),
-                    None => query.sql += &format!("{line}\n"),
+                    None => query.sql.extend([line, "\n"]),
                 }
                 State::Sql
             }

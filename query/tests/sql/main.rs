@@ -1,10 +1,16 @@
 //! The views and metrics, held against cases as data (`tests/cases/*.slt`) and against models written apart.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it must be"
+)]
+
 mod case;
 mod incident_metrics;
 mod incident_model;
 mod incident_pass_model;
 mod incidents;
+mod log;
 mod sequences;
 
 use std::path::Path;

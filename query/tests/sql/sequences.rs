@@ -94,10 +94,10 @@ fn at(n: usize) -> Timestamp {
 /// The answers, by following the definitions step by step.
 fn model(steps: &[Step]) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut lives: Vec<(char, i64)> = Vec::new();
-    for (n, (version, live)) in steps.iter().enumerate() {
-        let first = |v: char| lives.iter().position(|(seen, _)| *seen == v);
-        let class = match lives.last().map(|(current, _)| *current) {
+    let mut history: Vec<(char, i64)> = Vec::new();
+    for (n, (version, goes_live)) in steps.iter().enumerate() {
+        let first = |v: char| history.iter().position(|(seen, _)| *seen == v);
+        let class = match history.last().map(|(current, _)| *current) {
             None => "forward",
             Some(current) if current == *version => "restart",
             Some(current) => match (first(*version), first(current)) {
@@ -107,17 +107,17 @@ fn model(steps: &[Step]) -> Vec<String> {
             },
         };
         lines.push(format!("deployment {class}"));
-        if *live {
-            lives.push((*version, n as i64 * HOURS_APART));
+        if *goes_live {
+            history.push((*version, n as i64 * HOURS_APART));
         }
     }
-    lives.dedup_by_key(|(version, _)| *version);
+    history.dedup_by_key(|(version, _)| *version);
     let mut flips = Vec::new();
-    for k in 0..lives.len() {
-        let before = (0..k).rev().find(|j| lives[*j].0 == lives[k].0);
-        let in_time = before.is_some_and(|j| lives[k].1 - lives[j + 1].1 <= 24);
+    for k in 0..history.len() {
+        let before = (0..k).rev().find(|j| history[*j].0 == history[k].0);
+        let in_time = before.is_some_and(|j| history[k].1 - history[j + 1].1 <= 24);
         let flip = in_time && before == k.checked_sub(2);
-        lines.push(format!("live {} {flip} {}", lives[k].0, in_time && !flip));
+        lines.push(format!("live {} {flip} {}", history[k].0, in_time && !flip));
         flips.push(flip);
     }
     let mut k = 0;
