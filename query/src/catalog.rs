@@ -1,11 +1,11 @@
 //! The tables of a session. Views are computed when they are first asked for, and then kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::TableReference;
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::TableType;
@@ -47,6 +47,7 @@ impl Tables {
         let failed = |error: DataFusionError| Error::of_ours(error, view.name);
         self.check_order(&ctx, at).map_err(failed)?;
         let frame = ctx.sql(view.sql).await.map_err(failed)?;
+        check_names(frame.schema()).map_err(failed)?;
         if !view.kept {
             return Ok(frame.into_view());
         }
@@ -67,6 +68,17 @@ impl Tables {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Refuses two columns of one name: a reader of the view would silently get the first.
+fn check_names(schema: &DFSchema) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
+        Some(field) => {
+            Err(DataFusionError::Plan(format!("two columns are called `{}`", field.name())))
+        }
+        None => Ok(()),
     }
 }
 

@@ -26,7 +26,7 @@ fn event(number: i64) -> Event {
 
 fn batch(from: i64, to: i64) -> RecordBatch {
     let events: Vec<Event> = (from..to).map(event).collect();
-    rows::to_batch(from as u64, &events).unwrap()
+    rows::to_batch(u64::try_from(from).unwrap(), &events).unwrap()
 }
 
 /// Two segments with names that a pattern would misread, beside a file that is no segment, and a tail.
