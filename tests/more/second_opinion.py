@@ -370,7 +370,7 @@ def mark_rollback(b, deployments, histories, identity, of_text, as_of):
     outcomes = [e.outcome for e in ends.values()]
     live = [s for s, e in ends.items() if e.outcome == "live"]
     b.live_at = max(at(ends[s].live) for s in live) if len(live) == len(outcomes) else None
-    if first(b.rows, "cancelled") and not b.started and not b.slot_live:
+    if any(e.outcome == "cancelled" for e in ends.values()) and not b.started and not b.slot_live:
         b.execution = "cancelled"
     elif None in outcomes:
         b.execution = "pending"
@@ -556,10 +556,8 @@ def root_of(g, incidents):
 def tie(b, incidents, rank={"explicit": 0, "cause": 1, "inferred": 2}):
     """(grade, incident) of a rollback, or (None, None) (17)."""
     begun = at(b.begin)
-    if b.incident_id and b.incident_id not in incidents:
-        return None, None
     found = []
-    for g in (g for gs in incidents.values() for g in gs):
+    for g in (g for i, gs in incidents.items() for g in gs if b.incident_id in (None, i)):  # asserted: that one or none
         if g.drill != b.drill:
             continue
         same_place = b.service in g.services and (g.environment == b.environment if g.environment else b.production)
@@ -655,7 +653,7 @@ def pass_marks(g, k, rows, lo, hi):
     for name, times in lent.items():
         times = [t for t in times if t is not None and lo < t <= hi]
         if name not in marks and times:
-            marks[name] = (min(times), False)
+            marks[name] = (sorted(times), False)
     return marks
 
 
@@ -686,23 +684,24 @@ def order_marks(g, marks, base, k, p):
     """Raises marks that are a little early, drops borrowed ones that are out of order, flags the incident (9, 11)."""
     if base is None:
         return
-    names = [n for n, _ in MARKS if n in marks]
-    top = base
+    names, slack, top = [n for n, _ in MARKS if n in marks], p["disorder"], base
     for n in names:  # own marks among themselves
         t, own = marks[n]
         if own:
-            g.flag = "invalid" if t < top - p["disorder"] else g.flag
+            g.flag = "invalid" if t < top - slack else g.flag
             top = max(top, t)
     top = base
     for i, n in enumerate(names):
         t, own = marks[n]
-        later = [marks[m][0] for m in names[i + 1:] if m in marks and marks[m][1]]
-        if not own and (t < top - p["disorder"] or (later and t > min(later) + p["disorder"])):
-            del marks[n]
-            continue
+        if not own:
+            later = min((marks[m][0] for m in names[i + 1:] if marks[m][1]), default=END)
+            t = next((x for x in t if top - slack <= x <= later + slack), None)
+            if t is None:
+                del marks[n]
+                continue
+            marks[n] = (t, own)
         if t < top and g.flag != "invalid":
-            g.flag = "clamped"
-            marks[n] = (top, own)
+            g.flag, marks[n] = "clamped", (top, own)
         top = max(top, t)
 
 
@@ -864,8 +863,7 @@ def world(rows, as_of, p):
         root = root_of(g, incidents)
         if g.duplicate_of and root in incidents and root != g.base:
             parent = generation_at(incidents[root], g.open_from if g.open_from is not None else END)
-            if parent.drill == g.drill:
-                parent.children.append(g)
+            parent.children.append(g)
     for g in every:
         names = {b.id for b in g.ties}
         failures = [r for r in verifications if r["phase"] == "failed" and r.get("check_stage") != "pre"
@@ -961,11 +959,11 @@ def sample(services, environment, excluded=None, **more):
 
 
 def table(metric, samples, measure, **dimension):
-    """Rows of one metric: total, by service, by environment and by both; an unknown one is the empty text."""
+    """Rows of one metric: total, by service, by environment and by both; an unknown one has no row of its own."""
     cells = defaultdict(list)
     for s in samples:
-        for service in (None, *s.services):
-            for environment in (None, s.environment):
+        for service in {None, *(x or None for x in s.services)}:
+            for environment in {None, s.environment or None}:
                 cells[service, environment].append(s)
     return [{"metric": metric, "service": service, "environment": environment,
              "dimension": next(iter(dimension), None), "dimension_value": next(iter(dimension.values()), None),
