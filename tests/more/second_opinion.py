@@ -425,7 +425,7 @@ def samples_of(facts):
 
 
 def spans_of(rows):
-    """(from, to, good, occurred_at) of each sample of one series (22, 34)."""
+    """(from, to, good) of each sample of one series (22, 34)."""
     spans = []
     for i, r in enumerate(rows):
         later = next((n["occurred_at"] for n in rows[i + 1:] if n["occurred_at"] > r["occurred_at"]), END)
@@ -436,16 +436,16 @@ def spans_of(rows):
         else:
             words = {r["phase"], r.get("signal_state")}
             good = bool(words & {"ok", "recovered"}) and not words & {"no_data", "breached", "warning"}
-        spans.append((*span, good, r["occurred_at"]))
+        spans.append((*span, good))
     return spans
 
 
 def first_hold(spans, since, hold):
     """The start of the first interval at or after `since` that is in target and lasts `hold`, or None."""
-    edges = sorted({since, *(t for a, b, *_ in spans for t in (a, b) if t > since)})
+    edges = sorted({since, *(t for a, b, _ in spans for t in (a, b) if t > since)})
     begun = None
     for a, b in zip(edges, edges[1:] + [END]):
-        covering = [good for x, y, good, _ in spans if x <= a < y]
+        covering = [good for x, y, good in spans if x <= a < y]
         if covering and all(covering):
             begun = a if begun is None else begun
             if b - begun >= hold:
@@ -464,12 +464,13 @@ def recover(b, series, as_of, p):
     until = b.live_at + p["verify_deadline"] + p["hold"]
     mine = {k: v for k, v in series.items() if k[:2] == (b.service, b.environment)
             and (None in regions or k[3] is None or k[3] in regions)}
-    sampled = {k: v for k, v in mine.items() if any(b.live_at <= t <= until for *_, t in v)}
+    sampled = {k: v for k, v in mine.items() if any(b.live_at <= start <= until for start, *_ in v)}
     guarded = {k: v for k, v in mine.items() if k[2] in b.signals} if b.signals else sampled
     b.sli_data = bool(guarded) and bool(set(guarded) & set(sampled))
     missing = set(b.signals or []) - {k[2] for k in guarded}
     holds = [first_hold(spans, b.live_at, p["hold"]) for spans in guarded.values()]
-    if b.sli_data and not missing and None not in holds and max(holds) + p["hold"] <= as_of:
+    in_time = None not in holds and max(holds, default=0) <= b.live_at + p["verify_deadline"]
+    if b.sli_data and not missing and in_time and max(holds) + p["hold"] <= as_of:
         b.hold_at = max(holds)
 
 
@@ -592,21 +593,23 @@ def cuts_of(g, failures, p):
     """Where the passes of an incident end: [(time, kind)], reopenings and failed verifications (9, 15, 36)."""
     lives = [b.live_at for b in g.ties if b.live_at is not None]
     ends = [b.verified_at for b in g.ties if b.verified_at is not None]
-    cuts, since, top, acted, closed, done = [], -END, -END, False, False, END
+    cuts, since, acted, closed, done = [], -END, False, False, END
+    top = before = g.open_from if g.open_from is not None else -END  # over all marks; over those before acted
     for r in sorted(g.rows + failures, key=key):
         t, cut = at(r), None
-        borrowed = lambda times: any(since < x <= t and top - p["disorder"] <= x for x in times)  # noqa: E731
+        borrowed = lambda times, top: any(since < x <= t and top - p["disorder"] <= x for x in times)  # noqa: E731
         if r["kind"] == "verification":
-            cut = "failed" if not closed and (acted or borrowed([x for x in lives if x <= done])) else None
+            cut = "failed" if not closed and (acted or borrowed([x for x in lives if x <= done], before)) else None
         elif r["phase"] == "reopened" and r is not g.reborn:
-            cut = "reopened" if r in g.reopenings or borrowed(ends) else None
+            cut = "reopened" if r in g.reopenings or borrowed(ends, top) else None
         elif any(r["phase"] in phases for _, phases in MARKS):
             top, acted = max(top, t), acted or r["phase"] == "mitigated"
+            before = before if r["phase"] in ("mitigated", "verified", "resolved", "closed") else max(before, t)
             closed = closed or r["phase"] in ("resolved", "closed")
             done = min(done, t + p["disorder"]) if r["phase"] == "verified" else done
         if cut:
             cuts.append((t, cut))
-            since, top, acted, closed, done = t, t, False, False, END
+            since, top, before, acted, closed, done = t, t, t, False, False, END
     return cuts
 
 
@@ -1073,8 +1076,7 @@ def recovery(b, w):
     deadline = w.p["verify_deadline"]
     value, censored = None, False
     if not excluded:
-        held = b.hold_at is not None and b.hold_at - b.live_at <= deadline
-        value, censored = (b.hold_at - b.live_at, False) if held else (min(deadline, w.as_of - b.live_at), True)
+        value, censored = (b.hold_at - b.live_at, False) if b.hold_at is not None else (min(deadline, w.as_of - b.live_at), True)
     return sample([b.service], b.environment, excluded, value=value, censored=censored)
 
 
