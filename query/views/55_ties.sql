@@ -1,25 +1,30 @@
 -- view:  ties
 -- shows: which rollback belongs to which incident, at most one incident per rollback
 -- adds:  grade: explicit (the rollback names the incident), cause (the incident names the rolled-back deployment),
---        inferred (live while an incident of the service and environment was open)
+--        inferred (live while an incident of the service and environment was open); the best grade wins
 -- reads: rollback_marks, rollback_slot_blames, incident_generations, incident_services,
 --        incident_roots
--- rules: docs/metrics.md, "Tie of rollback and incident"; corner cases 16, 17. A rollback that names an incident is tied
---        to that one or to none
-with candidates as (
-  select r.rollback_id, r.drill, r.begin_at, 1 as grade, g.base_id
+-- rules: docs/metrics.md, "Tie of rollback and incident"; corner cases 16, 17. A rollback that names an incident which is not
+--        in the log is tied to none
+with rollbacks_to_tie as (
+  select r.*
   from rollback_marks r
+  left join incident_generations n on n.base_id = r.incident_id and n.generation = 1
+  where r.incident_id is null or n.base_id is not null
+),
+candidates as (
+  select r.rollback_id, r.drill, r.begin_at, 1 as grade, g.base_id
+  from rollbacks_to_tie r
   join incident_generations g on g.base_id = r.incident_id and g.generation = 1
   union all
   select r.rollback_id, r.drill, r.begin_at, 2, g.base_id
-  from rollback_marks r
+  from rollbacks_to_tie r
   join (
     select rollback_id, blamed_deployment_id as deployment_id from rollback_slot_blames
     union
     select rollback_id, failed_deployment_id from rollback_marks
   ) b on b.rollback_id = r.rollback_id
   join incident_generations g on g.asserted_cause = b.deployment_id
-  where r.incident_id is null
 ),
 rooted as (
   select c.rollback_id, c.drill, c.grade, g.incident_id, coalesce(g.own_started_at, g.own_detected_at) as started_at, g.drill as incident_drill,
@@ -30,11 +35,11 @@ rooted as (
 ),
 by_time as (
   select distinct r.rollback_id, r.drill, r.live_at, o.base_id
-  from rollback_marks r
+  from rollbacks_to_tie r
   join incident_services v on v.service = r.service
   join incident_generations o on o.incident_id = v.incident_id
     and (o.environment = r.environment or (o.environment is null and r.production))
-  where r.incident_id is null and not o.cancelled
+  where not o.cancelled
     and r.live_at >= o.open_from and (o.open_until is null or r.live_at <= o.open_until)
 ),
 timed as (

@@ -3,7 +3,7 @@
 --        with its marks in canonical order
 -- adds:  raw_*, the mark as stated; the mark itself is raised to the one before it when it is up to `disorder` early.
 --        invalid: an own mark is earlier than that. A borrowed one that is, or that would make a later own mark so, is
---        ignored instead. counts: the cut that ends the span
+--        ignored instead (not as a detection, which only a start limits). counts: the cut that ends the span
 --        ends a pass (a reopening after an end, a failed verification after acted and before any close)
 -- reads: incident_blocks, incident_marks, incident_folds, parameters (disorder_us)
 -- rules: docs/metrics.md, corner cases 9, 10, 11, 14, 15, 36, 44
@@ -29,7 +29,6 @@ lent as (
     case when o.from_segment = 0 then least(o.detected_at, f.detected_at) end as detection_at,
     o.decided_at as own_decided_at, o.acted_at as own_acted_at, o.verified_at as own_verified_at,
     o.verified_grade, o.closed_at as raw_closed_at,
-    least(o.decided_at, o.acted_at, o.verified_at, o.closed_at) as own_after_detected_at,
     least(o.acted_at, o.verified_at, o.closed_at) as own_after_decided_at,
     least(o.verified_at, o.closed_at) as own_after_acted_at,
     d.disorder_us, m.mark, m.at
@@ -45,7 +44,6 @@ alarmed as (
       when from_segment = 0 and mark = 'decided automatically'
         and (start_at is null or (start_at is not distinct from detection_at)
           or epoch_us(at) >= epoch_us(start_at) - disorder_us)
-        and (own_after_detected_at is null or epoch_us(at) <= epoch_us(own_after_detected_at) + disorder_us)
       then at end) over (partition by incident_id, from_segment, last_segment)) as raw_detected_at
   from lent
 ),

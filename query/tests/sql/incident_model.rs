@@ -306,7 +306,9 @@ fn tie(
     if let Some(named) = &rollback.names {
         parents.get(named)?;
         let target = generation_at(generations, root(named, parents), rollback.begin)?;
-        return (!target.drill).then(|| target.name.clone());
+        if !target.drill {
+            return Some(target.name.clone());
+        }
     }
     let live = rollback.live?;
     let mut best: Option<(Option<i64>, &str)> = None;

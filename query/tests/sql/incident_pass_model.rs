@@ -62,9 +62,6 @@ fn pass_of(rows: &[Mark], family: Option<(Option<i64>, Option<i64>)>, cut: Optio
         let alarm = alarms
             .into_iter()
             .filter(|at| tool || start.is_some_and(|s| *at >= s - DISORDER))
-            .filter(|at| {
-                next(&["decided", "acted", "verified"]).is_none_or(|next| *at <= next + DISORDER)
-            })
             .min();
         let detected = least(detection, alarm);
         pass.assumed = tool || start == detected;
