@@ -557,8 +557,10 @@ def root_of(g, incidents):
 def tie(b, incidents, rank={"explicit": 0, "cause": 1, "inferred": 2}):
     """(grade, incident) of a rollback, or (None, None) (17)."""
     begun = at(b.begin)
+    if b.incident_id and b.incident_id not in incidents:
+        return None, None
     found = []
-    for g in (g for i, gs in incidents.items() for g in gs if b.incident_id in (None, i)):  # asserted: that one or none
+    for g in (g for gs in incidents.values() for g in gs):
         if g.drill != b.drill:
             continue
         same_place = b.service in g.services and (g.environment == b.environment if g.environment else b.production)
