@@ -1002,9 +1002,9 @@ def incident_metrics(w, window):
 
     def not_detectable(g):
         return g.excluded or ("invalid" if g.flag == "invalid" else "assumed" if g.assumed else
-                              "undetected" if g.detected is None and not g.censored else None)
+                              "undetected" if g.phase[0] is None else None)
 
-    yield from table("mttd", samples(lambda g: g.phase[0] if g.detected is not None or g.clock is None else w.as_of - g.clock,
+    yield from table("mttd", samples(lambda g: g.phase[0],
                                      excluded=not_detectable, censored=lambda g: g.detected is None), durations)
     yield from table("incident_to_rollback_share", [
         sample(g.services, g.environment, g.excluded, hit=bool(g.ties)) for g in cohort], proportion)
