@@ -318,7 +318,7 @@ def rollback_rows(facts):
 
 
 def new_rollback(ident, rows):
-    return Thing(id=ident, rows=rows, deployments=[], slots=[], explicit=True, service=latest(rows, "service"),
+    return Thing(id=ident, rows=rows, deployments=[], slots=[], service=latest(rows, "service"),
                  deployment_ids={r["deployment_id"] for r in rows if "deployment_id" in r})
 
 
@@ -344,7 +344,6 @@ def add_unnamed(rollbacks, deployments):
             b = rollbacks.get(d.rollback_id) if d.rollback_id else None
             if b is None:
                 b = new_rollback(d.rollback_id or f"deployment:{d.id}", [])
-                b.explicit = False
                 rollbacks[b.id] = b
             b.deployments.append(d)
             b.service = d.service
@@ -397,16 +396,13 @@ def blame(b, stated, deployments, histories):
     """Per slot the deployment that is rolled back (23)."""
     by_id = {d.id: d for d in deployments}
     of = {by_id[r["rollback_of"]].slot: by_id[r["rollback_of"]] for r in stated if r.get("rollback_of") in by_id}
-    b.blamed, b.collateral = {}, {}
+    b.blamed = {}
     for slot in b.slots:
         history = histories.get(slot, [])
         before = [h for h in history if h.key < key(b.begin)]
         d = of.get(slot) or (before[-1].deployment if before else None)
         if d and d.identity != b.target:
             b.blamed[slot] = d
-        seen = [h.identity for h in before]
-        after_target = before[len(seen) - seen[::-1].index(b.target):] if b.target in seen else before[-1:]
-        b.collateral[slot] = [h.deployment for h in after_target]
     b.failed_deployment_id = latest(stated, "rollback_of") or (b.blamed[b.slots[0]].id if b.slots[0] in b.blamed else None)
     lives = [d.live_at for d in b.blamed.values() if d.live_at is not None]
     b.bad_live = min(lives, default=None)
@@ -713,7 +709,7 @@ def order_marks(g, marks, base, k, p):
 def split(g, edges, as_of):
     """The phases; every instant between clock and end lies in one of them or is unattributed (12, 13, 14, 31)."""
     spent, null, entered, g.unattributed = [0] * 4, set(), set(), 0
-    g.censored, g.grade, last = False, None, len(g.passes) - 1
+    g.censored, last = False, len(g.passes) - 1
     if g.clock is None:
         g.end = g.active = g.elapsed = g.unattributed = None
         g.phase = [None] * 4
@@ -726,11 +722,11 @@ def split(g, edges, as_of):
             if name in marks and (k == 0 or i > 1):
                 known[i] = marks[name][0]
         if "verified" in marks:
-            known[4], g.grade = marks["verified"][0], "verified"
+            known[4] = marks["verified"][0]
         elif k < last:
             known[4] = edges[k + 1]
         elif "closed" in marks:
-            known[4], g.grade = marks["closed"][0], "closed_only"
+            known[4] = marks["closed"][0]
         else:
             g.censored = True
         order = sorted(known)
