@@ -42,7 +42,7 @@ fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), Error> {
             }
         },
         Value::String(text) => write_text(out, text),
-        Value::Array(items) => write_all(out, *b"[]", items, |out, item| write(out, item))?,
+        Value::Array(items) => write_all(out, *b"[]", items, write)?,
         Value::Object(map) => {
             // Sorted here and not by the map, whose order depends on a feature that any crate may switch on.
             let mut pairs: Vec<_> = map.iter().collect();

@@ -75,7 +75,9 @@ mod tests {
         for target in targets() {
             let (files, _) =
                 assemble(&request(target), &log.session().await, &log.inputs()).await.unwrap();
-            for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with(".html")) {
+            for (path, bytes) in
+                files.iter().filter(|(path, _)| path.strip_suffix(".html").is_some())
+            {
                 let page = std::str::from_utf8(bytes).unwrap();
                 check(page).unwrap_or_else(|why| panic!("{path}: {why}"));
             }

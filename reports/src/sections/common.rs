@@ -100,27 +100,6 @@ pub(crate) fn scope(study: &Study<'_>) -> Part {
 
 /// Whether the log is complete and accurate, as far as that can be known.
 pub(crate) fn completeness(study: &Study<'_>) -> Part {
-    let integrity = &study.inputs.integrity;
-    let held = match integrity.exit {
-        0 => "holds: no finding".to_owned(),
-        code => format!(
-            "does not hold: code {code}, {}",
-            format::plural(integrity.findings.len(), "finding", "findings")
-        ),
-    };
-    let anchor = match integrity.anchor.as_str() {
-        "none" | "" => {
-            "none: the checks hold against outsiders, not against the operator of the log"
-                .to_owned()
-        }
-        other => other.to_owned(),
-    };
-    let facts = vec![
-        fact("Verification of the log", held),
-        fact("Levels checked", integrity.levels.join(", ")),
-        fact("Held against", anchor),
-        fact("Entries below the checkpoint", format::count(study.checkpoint.size)),
-    ];
     let sources = [
         ("source", "Source"),
         ("row_count", "#Events"),
@@ -155,7 +134,7 @@ pub(crate) fn completeness(study: &Study<'_>) -> Part {
             "The log shows that nothing below its checkpoint was changed, dropped or inserted after it was logged. It \
               cannot show that a source sent everything: the reconciliation below is as good as the sources' own counts.",
         ),
-        Block::Facts { rows: facts },
+        Block::Facts { rows: verified(study) },
         of_query(
             study,
             "sources",
@@ -180,6 +159,31 @@ pub(crate) fn completeness(study: &Study<'_>) -> Part {
         ),
     ];
     part("completeness", "Completeness and accuracy", blocks)
+}
+
+/// What the verifier of the log said.
+fn verified(study: &Study<'_>) -> Vec<crate::model::Fact> {
+    let integrity = &study.inputs.integrity;
+    let held = match integrity.exit {
+        0 => "holds: no finding".to_owned(),
+        code => format!(
+            "does not hold: code {code}, {}",
+            format::plural(integrity.findings.len(), "finding", "findings")
+        ),
+    };
+    let anchor = match integrity.anchor.as_str() {
+        "none" | "" => {
+            "none: the checks hold against outsiders, not against the operator of the log"
+                .to_owned()
+        }
+        other => other.to_owned(),
+    };
+    vec![
+        fact("Verification of the log", held),
+        fact("Levels checked", integrity.levels.join(", ")),
+        fact("Held against", anchor),
+        fact("Entries below the checkpoint", format::count(study.checkpoint.size)),
+    ]
 }
 
 /// Criterion, control, population, result; requirements without a test are listed with what a person has to bring.

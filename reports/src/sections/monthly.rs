@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use backtrail_query::Window;
+
 use crate::cells::{self, Row};
 use crate::chart::{Bar, Chart, Data, Panel, Strip};
 use crate::error::Error;
@@ -69,14 +71,27 @@ fn month(study: &Study<'_>) -> Result<Part, Error> {
             .to_owned(),
         data: Data::Multiples { panels: panels.collect() },
     };
-    let row = |(at, (label, _)): (usize, &(String, _))| {
+    let data = months_table(study, &months, &kinds.map(|(what, _)| series(what)));
+    let blocks = vec![
+        Block::Figures {
+            items: figures,
+            source: study.source("query months; rollback_effective_success_rate"),
+        },
+        Block::Figure { chart, table: data },
+    ];
+    Ok(part("month", "The month", blocks))
+}
+
+/// The numbers of the small multiples, one row a month.
+fn months_table(study: &Study<'_>, months: &[(String, Window)], series: &[Vec<i64>]) -> Table {
+    let row = |(at, (label, _)): (usize, &(String, Window))| {
         let mut row = vec![Cell::from(label.as_str())];
         row.extend(
-            kinds.iter().map(|(what, _)| format::count(series(what)[at].unsigned_abs()).into()),
+            series.iter().map(|values| Cell::from(format::count(values[at].unsigned_abs()))),
         );
         row
     };
-    let data = Table {
+    Table {
         id: "table-months".to_owned(),
         caption: "By month, production only".to_owned(),
         columns: headings(&[
@@ -89,15 +104,7 @@ fn month(study: &Study<'_>) -> Result<Part, Error> {
         rows: months.iter().enumerate().map(row).collect(),
         empty: "No month.".to_owned(),
         source: Some(study.source("query months")),
-    };
-    let blocks = vec![
-        Block::Figures {
-            items: figures,
-            source: study.source("query months; rollback_effective_success_rate"),
-        },
-        Block::Figure { chart, table: data },
-    ];
-    Ok(part("month", "The month", blocks))
+    }
 }
 
 fn counts(study: &Study<'_>) -> BTreeMap<(String, String), i64> {
