@@ -383,9 +383,6 @@ pub(crate) struct ReportCommon {
     /// Parameters, scope and exemptions of yours, as TOML.
     #[arg(long, value_name = "FILE")]
     pub(crate) overlay: Option<PathBuf>,
-    /// The log's public key; by default `LEDGER.vkey` beside the ledger folder.
-    #[arg(long, value_name = "KEY|FILE")]
-    pub(crate) vkey: Option<String>,
     /// Exit with 1 if a control has exceptions.
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<ReportFailOn>,

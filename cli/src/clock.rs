@@ -1,15 +1,31 @@
 //! The wall clock.
 
+use std::time::Instant;
+
 use backtrail_ledger::Clock;
 use backtrail_schemas::Timestamp;
 
-/// The system's clock.
-pub(crate) struct SystemClock;
+/// The system's clock, and the time since it was made.
+pub(crate) struct SystemClock {
+    start: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is where the clock enters")]
+        let start = Instant::now();
+        Self { start }
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "this is where the wall clock enters")]
+        #[expect(clippy::disallowed_methods, reason = "this is where the clock enters")]
         let now = chrono::Utc::now();
         Timestamp::from_datetime(now).expect("the present lies between 1970 and 9999")
+    }
+
+    fn elapsed_us(&self) -> Option<i64> {
+        i64::try_from(self.start.elapsed().as_micros()).ok()
     }
 }

@@ -63,3 +63,63 @@ pub(crate) fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Fail
     Failure::new(CANNOT_WRITE, format_args!("cannot write {}: {error}", path.display()))
         .hint("check the folder, its permissions and the free space")
 }
+
+impl From<backtrail_ledger::Error> for Failure {
+    fn from(error: backtrail_ledger::Error) -> Self {
+        use backtrail_ledger::Kind;
+        let (exit, hint) = match error.kind() {
+            Kind::Reject => (BAD_INPUT, "correct the input and try again"),
+            Kind::Retry => (CANNOT_WRITE, "nothing acknowledged is lost; make space and run the same command again"),
+            Kind::Reopen => (CANNOT_WRITE, "nothing acknowledged is lost; check the disk, then run the same command again"),
+            Kind::Locked => (TRY_LATER, "wait for the other command to end"),
+            Kind::Missing => (NO_INPUT, "check the path"),
+            Kind::Clock => (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays"),
+            Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
+        };
+        Self::new(exit, error).hint(hint)
+    }
+}
+
+impl From<backtrail_query::Error> for Failure {
+    fn from(error: backtrail_query::Error) -> Self {
+        use backtrail_query::Kind;
+        match error.kind() {
+            Kind::Internal => Self::bug(&error),
+            Kind::UserQuery => {
+                let hint = error.hint().unwrap_or("`backtrail sql` with \\d lists tables, \\d TABLE its columns").to_owned();
+                Self::new(BAD_INPUT, &error).hint(hint)
+            }
+            Kind::Input => {
+                let hint = error.hint().unwrap_or("run `backtrail verify` on the ledger").to_owned();
+                Self::new(BAD_INPUT, &error).hint(hint)
+            }
+        }
+    }
+}
+
+impl From<backtrail_ingest::Error> for Failure {
+    fn from(error: backtrail_ingest::Error) -> Self {
+        match error {
+            backtrail_ingest::Error::Ledger(error) => error.into(),
+            error @ backtrail_ingest::Error::Missing { .. } => Self::new(NO_INPUT, error).hint("check the path"),
+            error => Self::new(BAD_INPUT, error).hint("check the file and its permissions"),
+        }
+    }
+}
+
+impl From<backtrail_reports::Error> for Failure {
+    fn from(error: backtrail_reports::Error) -> Self {
+        use backtrail_reports::Kind;
+        match error.kind() {
+            Kind::Reject => Self::new(BAD_INPUT, error).hint("`backtrail report --help` says what a report takes"),
+            Kind::Query => Self::bug(error),
+            Kind::Io => Self::new(CANNOT_WRITE, error).hint("name a folder that does not exist yet, with space for it"),
+            Kind::Tampered => Self::new(BAD_INPUT, error).hint("run `backtrail verify` and keep the folder as it is"),
+        }
+    }
+}
+
+/// The same failure, blamed on the command line.
+pub(crate) fn usage(failure: impl Into<Failure>) -> Failure {
+    Failure { exit: USAGE, ..failure.into() }
+}

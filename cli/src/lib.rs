@@ -1,8 +1,60 @@
 //! The command line: the only place with arguments, environment, clock and exit codes.
 
+mod args;
+mod clock;
+mod commands;
+mod config;
+mod exit;
+mod output;
+mod overview;
+mod rows;
+mod session;
+mod vkeys;
+
 use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command, Quarantine};
+use crate::exit::{Failure, USAGE};
 
 /// Runs the tool with the process's own arguments and environment.
 pub fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come as errors, too; whether they could be printed changes nothing.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    match dispatch(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::tell(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<(), Failure> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Demo(args) => commands::demo::demo(args),
+        Command::Init(args) => commands::keys::init(args),
+        Command::Ingest(args) => commands::ingest::ingest(global, args),
+        Command::Generate(args) => commands::trial::generate(args),
+        Command::Sources(formatted) => commands::trial::sources(formatted),
+        Command::Quarantine(Quarantine::List(formatted)) => commands::evidence::quarantine(global, formatted),
+        Command::Verify(args) => commands::evidence::verify(args),
+        Command::Prove(args) => commands::evidence::prove(global, args),
+        Command::VerifyProof(args) => commands::evidence::verify_proof(args),
+        Command::Export(what) => commands::evidence::export(global, what),
+        Command::Seal(args) => commands::keys::seal(global, args),
+        Command::Sql(args) => commands::ask::sql(global, args),
+        Command::Metrics(args) => commands::ask::metrics(global, args),
+        Command::Timeline(args) => commands::ask::timeline(global, args),
+        Command::Report(what) => commands::report::report(global, what),
+        Command::Controls(what) => commands::controls::controls(what),
+    }
 }

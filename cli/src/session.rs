@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use backtrail_ledger::Snapshot;
-use backtrail_ledger::note::Note;
-use backtrail_query::{Options, Period, Session, Source};
+use backtrail_ledger::{Checkpoint, Note, Snapshot};
+use backtrail_query::{Kind, Options, Period, Session, Source};
 use backtrail_schemas::Timestamp;
 use tokio::runtime::Runtime;
 
 use crate::args::{At, Global};
 use crate::config::Config;
-use crate::exit::{Failure, USAGE, unreadable};
+use crate::exit::{Failure, USAGE, unreadable, usage};
 
 /// Opens the ledger that is named at the checkpoint that is asked for.
 pub(crate) fn open(global: &Global, config: &Config, at: &At) -> Result<(Runtime, Session), Failure> {
@@ -33,7 +32,7 @@ pub(crate) fn snapshot(dir: &Path, at: &At) -> Result<Snapshot, Failure> {
 pub(crate) fn over(snapshot: &Snapshot, config: &Config, at: &At) -> Result<(Runtime, Session), Failure> {
     let runtime = runtime()?;
     let options = options(config, at)?;
-    let session = runtime.block_on(Session::open(source(snapshot)?, options))?;
+    let session = runtime.block_on(Session::open(source(snapshot)?, options)).map_err(asked)?;
     Ok((runtime, session))
 }
 
@@ -49,7 +48,7 @@ fn size_of(text: &str) -> Result<u64, Failure> {
     }
     let path = Path::new(text);
     let note = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
-    Ok(Note::parse(&note)?.checkpoint()?.size)
+    Ok(note.parse::<Note>()?.text.parse::<Checkpoint>()?.size)
 }
 
 /// How the question is asked: flag before config file before default.
@@ -60,7 +59,7 @@ fn options(config: &Config, at: &At) -> Result<Options, Failure> {
     })?;
     let as_of = at.as_of.as_deref().map(Timestamp::parse_rfc3339).transpose();
     let as_of = as_of.map_err(|e| Failure::new(USAGE, e).hint("write --as-of like 2026-10-01T00:00:00Z"))?;
-    let period = at.period.as_deref().map(|text| Period::parse(text, zone)).transpose()?;
+    let period = at.period.as_deref().map(|text| Period::parse(text, zone)).transpose().map_err(asked)?;
     let parameters = at.parameters.iter().map(|pair| match pair.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(Failure::new(USAGE, format_args!("`{pair}` is not NAME=VALUE")).hint("write it like --param hold=20min")),
@@ -69,16 +68,24 @@ fn options(config: &Config, at: &At) -> Result<Options, Failure> {
     Ok(Options { as_of, period, zone, parameters, spill: None })
 }
 
+/// An error of the question as it stands on the command line, or of the files.
+pub(crate) fn asked(error: backtrail_query::Error) -> Failure {
+    match error.kind() {
+        Kind::UserQuery => usage(error),
+        Kind::Input | Kind::Internal => error.into(),
+    }
+}
+
 /// The checkpoint as plain data.
 fn source(snapshot: &Snapshot) -> Result<Source, Failure> {
     Ok(Source {
         origin: snapshot.checkpoint().origin.clone(),
         size: snapshot.checkpoint().size,
-        checkpoint: snapshot.note().to_owned(),
+        checkpoint: snapshot.note(),
         segments: snapshot.segments().to_vec(),
         tail: vec![snapshot.tail()?],
         people: snapshot.people()?,
-        texts: snapshot.texts()?,
+        texts: snapshot.texts()?.collect::<Result<_, _>>()?,
         simulated_clock: snapshot.simulated_clock(),
     })
 }

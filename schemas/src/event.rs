@@ -43,6 +43,20 @@ impl Value {
         }
     }
 
+    /// The value as it stands in a leaf.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::String(text) => text.as_str().into(),
+            Self::Integer(n) => (*n).into(),
+            Self::Boolean(b) => (*b).into(),
+            Self::Timestamp(at) => at.to_string().into(),
+            Self::StringList(list) => list.as_slice().into(),
+            Self::StringMap(map) => {
+                map.iter().map(|(key, text)| (key.clone(), text.as_str().into())).collect::<serde_json::Map<_, _>>().into()
+            }
+        }
+    }
+
     /// Refuses what `leaf/1` refuses of any value: empty texts, lists and maps, U+0000, integers beyond 2^53 − 1, keys
     /// outside `[a-z][a-z0-9_.]{0,127}`.
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -74,18 +74,19 @@ fn a_second_writer_is_told_who_holds_the_lock() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    wait_for_lock(dir.path());
+    let pid = first.id().to_string();
+    wait_for_lock(dir.path(), &pid);
     let ran = run_with(dir.path(), b"", ["ingest", "--ledger", "ledger", "-"]);
-    check(&ran, 75, &[&first.id().to_string()]);
+    check(&ran, 75, &[&pid]);
     drop(first.stdin.take());
     assert!(first.wait().unwrap().success());
 }
 
 /// The first writer has the lock once its process id stands in the lock file.
-fn wait_for_lock(dir: &Path) {
+fn wait_for_lock(dir: &Path, pid: &str) {
     for _ in 0..1_000 {
         let held = std::fs::read_to_string(dir.join("ledger/state/lock")).unwrap_or_default();
-        if !held.trim().is_empty() {
+        if held.contains(pid) {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::tool::{backtrail, ok};
 
 const KILLS: usize = 200;
-const EVENTS: usize = 1_500;
+const EVENTS: usize = 3_000;
 
 /// At least this many kills must fall between the first receipt and the last, or the test shows nothing.
 const PARTIAL_MIN: usize = 150;

@@ -1,6 +1,15 @@
 //! What only shows across crates, in one binary, since each one links all of DataFusion.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it did")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it did"
+)]
 
+mod demo;
+mod errors;
+mod kill;
+mod readme;
 mod tidy;
 mod tool;
+mod whole_way;

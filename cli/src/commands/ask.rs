@@ -38,7 +38,7 @@ pub(crate) fn metrics(global: &Global, args: &Metrics) -> Result<(), Failure> {
                 by: args.by.clone(),
                 ..MetricFilter::default()
             };
-            rows::print(&runtime.block_on(session.metrics(&filter))?, &args.formatted)
+            rows::print(&runtime.block_on(session.metrics(&filter)).map_err(session::asked)?, &args.formatted)
         }
     }
 }

@@ -1,0 +1,140 @@
+//! `verify`, `prove`, `verify-proof`, `export`, `quarantine`: the log as evidence.
+
+use std::path::Path;
+
+use backtrail_ledger::verify::{self, Level, Report, VerifyOptions};
+use backtrail_ledger::{Snapshot, TlogProof, leaf_hash};
+
+use crate::args::{self, Export, Formatted, Global, Prove, Verify, VerifyProof};
+use crate::config::Config;
+use crate::exit::{Failure, NO, NO_INPUT, USAGE, unreadable, unwritable};
+use crate::output::{Out, say};
+use crate::{rows, vkeys};
+
+/// `verify`
+pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
+    if !args.dir.join("checkpoint").is_file() {
+        return Err(Failure::new(NO_INPUT, format_args!("{} is not a ledger: it has no checkpoint", args.dir.display()))
+            .hint("give the ledger folder itself"));
+    }
+    let keys = match &args.vkey {
+        Some(given) => vkeys::read(given)?,
+        None => {
+            return Err(Failure::new(USAGE, "no key is given to check the log against")
+                .hint("pass --vkey with the key that was published, not one that came with the ledger"));
+        }
+    };
+    let since = args.since.as_ref().map(|path| std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))).transpose()?;
+    let report = verify::verify(
+        &args.dir,
+        &VerifyOptions {
+            keys,
+            since,
+            level: match args.level {
+                args::Level::Head => Level::Head,
+                args::Level::Structure => Level::Structure,
+                args::Level::Content => Level::Content,
+            },
+            require_anchor: args.require_anchor,
+            without_vault: args.without_vault,
+            demo: args.demo,
+            ..VerifyOptions::default()
+        },
+    );
+    print_report(&report, args.json)?;
+    match report.exit {
+        0 => Ok(()),
+        exit => Err(Failure::silent(exit).hint(hint_of(exit))),
+    }
+}
+
+fn print_report(report: &Report, json: bool) -> Result<(), Failure> {
+    let mut out = Out::new();
+    if json {
+        out.line(serde_json::to_string_pretty(report).map_err(Failure::bug)?)?;
+    } else {
+        for f in &report.findings {
+            let place = [f.file.clone(), f.index.map(|i| format!("entry {i}")), f.offset.map(|o| format!("offset {o}"))];
+            let place: Vec<String> = place.into_iter().flatten().collect();
+            out.line(format_args!("{} {}{}{}", f.exit, f.code, if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) }, format_args!(": {}", f.message)))?;
+        }
+        let verdict = if report.exit == 0 { "verified" } else { "NOT verified" };
+        out.line(format_args!("{verdict}: {} at size {}, root {}, anchor: {}", report.origin, report.size, report.root, report.anchor))?;
+    }
+    out.finish()
+}
+
+/// What a person should do about an exit code of `verify`.
+fn hint_of(exit: u8) -> &'static str {
+    match exit {
+        12 => "the key and the log do not belong together: ask for the published key",
+        13 => "the log goes back behind what you hold: keep both, and ask the operator",
+        40 => "a key that anybody has, or that came with the log, proves nothing; pass the published key (--demo for the demo)",
+        _ => "keep the folder as it is and show the findings to whoever answers for the log",
+    }
+}
+
+/// `prove`
+pub(crate) fn prove(global: &Global, args: &Prove) -> Result<(), Failure> {
+    let dir = Config::read(global)?.ledger(global)?;
+    let snapshot = Snapshot::open(&dir, None)?;
+    let seq = match args.event.parse() {
+        Ok(seq) => seq,
+        Err(_) => snapshot.find(&args.event)?.ok_or_else(|| {
+            Failure::new(NO_INPUT, format_args!("no event `{}` in the log", args.event))
+                .hint("`backtrail sql \"select seq, event_id from events\"` lists them")
+        })?,
+    };
+    let proof = snapshot.inclusion_proof(seq)?;
+    if let Some(path) = &args.leaf {
+        std::fs::write(path, snapshot.leaf(seq)?).map_err(|e| unwritable(path, &e))?;
+    }
+    let mut out = Out::new();
+    out.with(|stdout| write!(stdout, "{proof}"))?;
+    out.finish()
+}
+
+/// `verify-proof`
+pub(crate) fn verify_proof(args: &VerifyProof) -> Result<(), Failure> {
+    let keys = vkeys::read(&args.vkey)?;
+    let text = read_text(&args.proof)?;
+    let leaf = std::fs::read(&args.leaf).map_err(|e| unreadable(&args.leaf, &e))?;
+    let checked = text.parse::<TlogProof>().and_then(|proof| proof.verify(&leaf_hash(&leaf), &keys).map(|c| (proof.index, c)));
+    match checked {
+        Ok((index, checkpoint)) => {
+            let mut out = Out::new();
+            out.line(format_args!("holds: entry {index} of {} at size {}", checkpoint.origin, checkpoint.size))?;
+            out.finish()
+        }
+        Err(error) => Err(Failure::new(NO, format_args!("the proof does not hold: {error}"))
+            .hint("check that leaf, proof and key belong together")),
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))
+}
+
+/// `export events`
+pub(crate) fn export(global: &Global, what: &Export) -> Result<(), Failure> {
+    let Export::Events = what;
+    let dir = Config::read(global)?.ledger(global)?;
+    let mut out = Out::new();
+    for leaf in Snapshot::open(&dir, None)?.leaves() {
+        let (_, leaf) = leaf?;
+        out.with(|stdout| stdout.write_all(&leaf).and_then(|()| stdout.write_all(b"\n")))?;
+    }
+    out.finish()
+}
+
+/// `quarantine list`
+pub(crate) fn quarantine(global: &Global, formatted: &Formatted) -> Result<(), Failure> {
+    let dir = Config::read(global)?.ledger(global)?;
+    let entries = Snapshot::open(&dir, None)?.quarantine()?;
+    say(format_args!("{} in quarantine", entries.len()));
+    let rows = entries.into_iter().flat_map(|q| {
+        let (id, at, source) = (q.id, q.received_at, q.source);
+        q.entries.into_iter().map(move |e| [id.clone(), at.clone(), source.clone(), e.code, e.reason])
+    });
+    rows::print(&rows::of_texts(["id", "received_at", "source", "code", "reason"], rows), formatted)
+}

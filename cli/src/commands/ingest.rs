@@ -1,0 +1,165 @@
+//! `ingest`: deliveries into the ledger, counted.
+
+use std::io::Read;
+
+use backtrail_ingest::run::{self, Options, Totals};
+use backtrail_ingest::{Context, mappers};
+use backtrail_ledger::{Ledger, Outcome, Receipt, Submission};
+use serde_json::json;
+
+use crate::args::{Global, Ingest, IngestFormat};
+use crate::config::Config;
+use crate::exit::{Failure, NO, USAGE};
+use crate::output::{Out, say, talks_to_terminal};
+use crate::session;
+
+/// `ingest`
+pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
+    check_source(&args.source)?;
+    let config = Config::read(global)?;
+    if args.dry_run {
+        return dry_run(args);
+    }
+    let dir = config.ledger(global)?;
+    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let context = Context { simulated_clock: ledger.simulated_clock(), ..Context::file() };
+    let mut teller = Teller::new(args.format == Some(IngestFormat::Ndjson));
+    let totals = run::run(&mut ledger, &options(args, context), &mut std::io::stdin().lock(), &mut |submission, receipt| {
+        teller.tell(submission, receipt)
+    })?;
+    teller.finish(&totals, args.format)?;
+    if totals.quarantined > 0 {
+        say(format_args!("warning: {} of {} deliveries are in quarantine", totals.quarantined, totals.deliveries));
+        say("hint: `backtrail quarantine list` shows why");
+    }
+    if args.fail_on.is_some() && totals.quarantined > 0 { Err(Failure::silent(NO)) } else { Ok(()) }
+}
+
+fn check_source(name: &str) -> Result<(), Failure> {
+    let names = || mappers().iter().map(|m| m.name);
+    if name == "auto" || names().any(|known| known == name) {
+        return Ok(());
+    }
+    let near = session::nearest(name, names());
+    Err(Failure::new(USAGE, format_args!("`{name}` is not a source"))
+        .hint(format_args!("did you mean {near}? `backtrail sources` lists them")))
+}
+
+fn options(args: &Ingest, context: Context) -> Options {
+    Options { paths: args.paths.clone(), source: Some(args.source.clone()), context }
+}
+
+/// Shows the events that would be appended, and what would be quarantined.
+fn dry_run(args: &Ingest) -> Result<(), Failure> {
+    let mut out = Out::new();
+    let totals = run::dry_run(&options(args, Context::file()), &mut std::io::stdin().lock(), &mut |_, mapped| {
+        for draft in &mapped.drafts {
+            let columns: serde_json::Map<_, _> = draft.event.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect();
+            out.line(serde_json::Value::Object(columns))?;
+        }
+        for reject in &mapped.rejects {
+            say(format_args!("quarantined: {}: {}", reject.code, reject.reason));
+        }
+        Ok::<(), Failure>(())
+    })?;
+    out.finish()?;
+    say(line_of(&totals));
+    Ok(())
+}
+
+/// Ingests recorded deliveries that are in memory; the line of counts.
+pub(crate) fn lines(ledger: &mut Ledger, lines: impl Iterator<Item = &'static [u8]>) -> Result<String, Failure> {
+    let context = Context { simulated_clock: true, ..Context::file() };
+    let options = Options { paths: vec![backtrail_ingest::read::STDIN.into()], source: None, context };
+    let mut bytes = lines.flat_map(|line| [line, b"\n"]);
+    let mut stdin = Chunks { current: &[], rest: &mut bytes };
+    let totals = run::run(ledger, &options, &mut stdin, &mut |_, _| Ok::<(), Failure>(()))?;
+    Ok(line_of(&totals))
+}
+
+/// Slices read one after the other.
+struct Chunks<'a> {
+    current: &'static [u8],
+    rest: &'a mut dyn Iterator<Item = &'static [u8]>,
+}
+
+impl Read for Chunks<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        while self.current.is_empty() {
+            match self.rest.next() {
+                Some(next) => self.current = next,
+                None => return Ok(0),
+            }
+        }
+        self.current.read(into)
+    }
+}
+
+/// The counts in one line; deliveries and events each add up.
+fn line_of(t: &Totals) -> String {
+    let understood = t.deliveries - t.quarantined - t.ignored;
+    let deliveries = format!("{} deliveries = {understood} understood + {} quarantined + {} ignored", t.deliveries, t.quarantined, t.ignored);
+    let events = format!(
+        "{} events = {} accepted + {} duplicate + {} amended + {} conflict",
+        t.events, t.accepted, t.duplicate, t.amended, t.conflict
+    );
+    match t.checkpoint {
+        Some(size) => format!("{deliveries}; {events}; checkpoint {size}"),
+        None => format!("{deliveries}; {events}; nothing written"),
+    }
+}
+
+/// Prints receipts as they become durable, or progress for a person.
+struct Teller {
+    receipts: bool,
+    progress: Option<indicatif::ProgressBar>,
+}
+
+impl Teller {
+    fn new(receipts: bool) -> Self {
+        let progress = (talks_to_terminal() && !receipts).then(|| {
+            let bar = indicatif::ProgressBar::new_spinner();
+            bar.set_style(indicatif::ProgressStyle::with_template("{spinner} {pos} deliveries, {per_sec}").expect("a constant template"));
+            bar
+        });
+        Self { receipts, progress }
+    }
+
+    /// Receipts are flushed at once: whoever reads one may rely on it.
+    fn tell(&mut self, _: &Submission, receipt: &Receipt) -> Result<(), Failure> {
+        if let Some(bar) = &self.progress {
+            bar.inc(1);
+        }
+        if !self.receipts {
+            return Ok(());
+        }
+        let mut out = Out::new();
+        for outcome in &receipt.outcomes {
+            out.line(receipt_json(outcome))?;
+        }
+        out.finish()
+    }
+
+    fn finish(&mut self, totals: &Totals, format: Option<IngestFormat>) -> Result<(), Failure> {
+        if let Some(bar) = self.progress.take() {
+            bar.finish_and_clear();
+        }
+        let mut out = Out::new();
+        match format {
+            Some(IngestFormat::Ndjson) => {}
+            Some(IngestFormat::Json) => out.with(|stdout| writeln!(stdout, "{}", json!(totals)))?,
+            Some(IngestFormat::Text) | None => out.line(line_of(totals))?,
+        }
+        out.finish()
+    }
+}
+
+fn receipt_json(outcome: &Outcome) -> serde_json::Value {
+    let (outcome, seq, event_id) = match outcome {
+        Outcome::Accepted { seq, event_id } => ("accepted", seq, event_id),
+        Outcome::Duplicate { seq, event_id } => ("duplicate", seq, event_id),
+        Outcome::Amended { seq, event_id } => ("amended", seq, event_id),
+        Outcome::Conflict { seq, event_id } => ("conflict", seq, event_id),
+    };
+    json!({ "event_id": event_id, "outcome": outcome, "seq": seq })
+}

@@ -1,0 +1,88 @@
+//! `init` and `seal`: what needs the signing key and no deliveries.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use backtrail_ledger::{DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer};
+
+use crate::args::{Global, Init, Seal};
+use crate::clock::SystemClock;
+use crate::config::{Config, beside};
+use crate::exit::{CANNOT_WRITE, Failure, unwritable};
+use crate::output::{Out, say};
+
+/// `init`
+pub(crate) fn init(args: &Init) -> Result<(), Failure> {
+    if args.dir.exists() {
+        return Err(Failure::new(CANNOT_WRITE, format_args!("{} exists already", args.dir.display()))
+            .hint("name a folder that does not exist; a ledger is never overwritten"));
+    }
+    let key_path = args.key.clone().unwrap_or_else(|| beside(&args.dir, "key"));
+    refuse_inside(&key_path, &args.dir)?;
+    let signer = FileSigner::generate(&args.origin)?;
+    let recovery = args.recovery_key_out.as_ref().map(|_| FileSigner::generate(&args.origin)).transpose()?;
+    let options = InitOptions {
+        simulated_clock: args.simulated_clock.then_some(DEMO_SEED),
+        recovery_key: recovery.as_ref().map(|key| key.vkey().clone()),
+        ..InitOptions::default()
+    };
+    let vkey = signer.vkey().to_string();
+    // Keys first: a key without a ledger is harmless, a ledger whose key was never written is lost.
+    signer.save(&key_path)?;
+    if let (Some(recovery), Some(path)) = (&recovery, &args.recovery_key_out) {
+        refuse_inside(path, &args.dir)?;
+        recovery.save(path)?;
+    }
+    let vkey_path = beside(&args.dir, "vkey");
+    std::fs::write(&vkey_path, format!("{vkey}\n")).map_err(|e| unwritable(&vkey_path, &e))?;
+    Ledger::init(&args.dir, &options, Box::new(signer), Arc::new(SystemClock::default()))?;
+    say(format_args!("made {} for {}; the signing key is {}", args.dir.display(), args.origin, key_path.display()));
+    match &args.recovery_key_out {
+        Some(path) => say(format_args!("the recovery key is {}: move it offline now", path.display())),
+        None => say("no recovery key was made: a lost signing key will end this log (see --recovery-key-out)"),
+    }
+    say("publish this key where auditors look for it:");
+    let mut out = Out::new();
+    out.line(vkey)?;
+    out.finish()
+}
+
+fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
+    if key.starts_with(dir) {
+        return Err(Failure::new(CANNOT_WRITE, format_args!("{} lies inside the ledger", key.display()))
+            .hint("a ledger is handed to others: keep its keys elsewhere"));
+    }
+    Ok(())
+}
+
+/// `seal`
+pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
+    let config = Config::read(global)?;
+    let dir = config.ledger(global)?;
+    let mut ledger = open(&config, &dir, args.key.key.as_ref())?;
+    ledger.seal()?;
+    let head = ledger.publish()?;
+    let mut out = Out::new();
+    out.line(format_args!("sealed; size {}, root {}", head.size, head.root))?;
+    out.finish()
+}
+
+/// Opens the ledger at `dir` for writing.
+pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<Ledger, Failure> {
+    let signer = signer(config, dir, key)?;
+    Ok(Ledger::open(dir, Box::new(signer), Arc::new(SystemClock::default()))?)
+}
+
+/// The signing key of the ledger at `dir`. A demo ledger needs no file: its key is known to everybody.
+pub(crate) fn signer(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<FileSigner, Failure> {
+    let path = config.key(key, dir);
+    if !path.exists() {
+        let named = Snapshot::open(dir, None)?.genesis_key()?;
+        if backtrail_ledger::is_demo(&named) {
+            return Ok(demo_signer(named.name())?);
+        }
+    }
+    FileSigner::load(&path).map_err(|error| {
+        Failure::from(error).hint("name the key with --key FILE or BACKTRAIL_KEY; `init` wrote it to LEDGER.key")
+    })
+}

@@ -1,0 +1,327 @@
+//! Checks a whole ledger against a key that the auditor holds, and believes nothing that it finds there.
+//!
+//! The order is that of section 12 of `docs/ledger-format.md`: key, head, tail, chain, rows, root, tiles, statistics, vault
+//! and quarantine, files that do not belong. Everything that does not hold is a [`Finding`]; the exit code is that of the
+//! most severe one.
+
+mod rows;
+mod stores;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Kind};
+use crate::key::{Vkey, is_demo};
+use crate::limits::FINDINGS_MAX;
+use crate::note::Note;
+use crate::state::{self, State};
+use crate::storage::{Local, Storage};
+use crate::tlog::Hash;
+use crate::writer::{CHECKPOINT, note_path, size_of};
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The signed head only.
+    Head,
+    /// Also rows, tree, tiles, the chain of segments, and which files there are.
+    Structure,
+    /// Also statistics and indexes of segments, the vault and the quarantine.
+    #[default]
+    Content,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Structure => "structure",
+            Self::Content => "content",
+        }
+    }
+}
+
+/// What the auditor brings.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyOptions {
+    /// The keys of the log, from another place than the ledger.
+    pub keys: Vec<Vkey>,
+    /// A signed note of this log that the auditor holds.
+    pub since: Option<String>,
+    /// How much to read.
+    pub level: Level,
+    /// Whether a head that nothing outside vouches for is a finding.
+    pub require_anchor: bool,
+    /// Whether the vault is withheld.
+    pub without_vault: bool,
+    /// Whether the public demo key is acceptable.
+    pub demo: bool,
+}
+
+/// One thing that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A stable word for the kind of finding.
+    pub code: &'static str,
+    /// The exit code of its kind.
+    pub exit: u8,
+    /// The row, if it is about one.
+    pub index: Option<u64>,
+    /// The file, if it is about one.
+    pub file: Option<String>,
+    /// The offset in the file, if it is known.
+    pub offset: Option<u64>,
+    /// What a person should read.
+    pub message: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// 0 if everything that was read holds, else the code of the most severe finding.
+    pub exit: u8,
+    /// `none`, or `note` if the auditor brought one.
+    pub anchor: &'static str,
+    /// The log.
+    pub origin: String,
+    /// The size of its head.
+    pub size: u64,
+    /// The root of its head, base64.
+    pub root: String,
+    /// What was read: `head`, `structure`, `content`.
+    pub levels: Vec<&'static str>,
+    /// What was not read, in words.
+    pub coverage: Vec<String>,
+    /// Everything that does not hold, at most a thousand.
+    pub findings: Vec<Finding>,
+}
+
+/// Exit codes from the most to the least severe.
+const SEVERITY: &[u8] = &[12, 13, 10, 11, 17, 16, 14, 20, 30, 40];
+
+/// Checks the ledger in `dir`.
+pub fn verify(dir: &Path, options: &VerifyOptions) -> Report {
+    let store = Local::new(dir);
+    let mut check = Check::new(&store, options);
+    if let Err(stop) = check.run() {
+        check.error("unreadable", &stop);
+    }
+    check.report()
+}
+
+/// A verification that goes on.
+pub(crate) struct Check<'a> {
+    store: &'a Local,
+    options: &'a VerifyOptions,
+    head: Option<Checkpoint>,
+    /// Sizes whose root is claimed somewhere: by a note, a commit frame, a footer, the auditor.
+    claims: BTreeMap<u64, Vec<Claim>>,
+    findings: Vec<Finding>,
+    coverage: Vec<String>,
+}
+
+/// "The first so many rows have this root", and who says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    root: Hash,
+    by: String,
+    code: &'static str,
+    exit: u8,
+}
+
+impl<'a> Check<'a> {
+    fn new(store: &'a Local, options: &'a VerifyOptions) -> Self {
+        Self { store, options, head: None, claims: BTreeMap::new(), findings: Vec::new(), coverage: Vec::new() }
+    }
+
+    fn run(&mut self) -> Result<(), Error> {
+        self.check_keys();
+        let head = self.read_head()?;
+        self.head = Some(head.clone());
+        self.check_since(&head);
+        if self.options.level == Level::Head {
+            self.coverage.push("rows, files and vault were not read".to_owned());
+            return Ok(());
+        }
+        self.read_kept_notes(&head)?;
+        self.check_state(&head)?;
+        let files = self.store.list("")?;
+        let expected = rows::check(self, &head, &files)?;
+        self.check_files(&files, &expected);
+        Ok(())
+    }
+
+    fn check_keys(&mut self) {
+        if !self.options.demo && self.options.keys.iter().any(is_demo) {
+            self.add(Finding::new("demo_key", 40, "the key is the public demo key: anybody can sign with it"));
+        }
+        if self.options.require_anchor && self.options.since.is_none() {
+            self.add(Finding::new("no_anchor", 40, "nothing outside the ledger vouches for its head"));
+        }
+    }
+
+    fn read_head(&mut self) -> Result<Checkpoint, Error> {
+        let bytes = self.store.read_all(CHECKPOINT)?;
+        match self.open_note(&bytes) {
+            Ok(head) => Ok(head),
+            Err(error) => {
+                self.add(Finding::new("head", 12, error.to_string()).file(CHECKPOINT));
+                Err(Error::new(Kind::Reject, "without a signed head nothing else can be checked"))
+            }
+        }
+    }
+
+    /// A note in the one form in which we write it, signed by one of the keys, for the log that the key is of.
+    fn open_note(&self, bytes: &[u8]) -> Result<Checkpoint, Error> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Error::reject("not text"))?;
+        let note: Note = text.parse()?;
+        if note.to_string() != text {
+            return Err(Error::reject("not in canonical form"));
+        }
+        let (checkpoint, _) = Checkpoint::open(text, &self.options.keys)?;
+        match self.options.keys.iter().any(|key| key.name() == checkpoint.origin) {
+            true => Ok(checkpoint),
+            false => Err(Error::reject(format!("the log `{}` is not the one of the key", checkpoint.origin))),
+        }
+    }
+
+    fn check_since(&mut self, head: &Checkpoint) {
+        let Some(note) = &self.options.since else { return };
+        match self.open_note(note.as_bytes()) {
+            Err(error) => self.add(Finding::new("since", 12, format!("the note that you hold: {error}"))),
+            Ok(held) if held.size > head.size => {
+                let message = format!("you hold a head of {} rows, the log has {}", held.size, head.size);
+                self.add(Finding::new("rolled_back", 13, message));
+            }
+            Ok(held) => self.claim(held.size, held.root, "the note that you hold", "split_view", 13),
+        }
+    }
+
+    fn read_kept_notes(&mut self, head: &Checkpoint) -> Result<(), Error> {
+        self.claim(head.size, head.root, CHECKPOINT, "root", 11);
+        for (path, _) in self.store.list("checkpoints")? {
+            let Some(size) = size_of(&path) else { continue };
+            match self.open_note(&self.store.read_all(&path)?) {
+                Ok(kept) if kept.size == size && size <= head.size => {
+                    self.claim(size, kept.root, &path, "kept_note", 13);
+                }
+                Ok(kept) if kept.size == size => {
+                    let message = format!("a signed head of {size} rows is kept, the log has {}", head.size);
+                    self.add(Finding::new("rolled_back", 13, message).file(&path));
+                }
+                Ok(_) => self.add(Finding::new("kept_note", 12, "the note is of another size than its name").file(&path)),
+                Err(error) => self.add(Finding::new("kept_note", 12, error.to_string()).file(&path)),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_state(&mut self, head: &Checkpoint) -> Result<(), Error> {
+        match State::read(self.store) {
+            Ok(None) => self.add(Finding::new("state", 30, "missing: a copy is read-only until its head is confirmed").file(state::PATH)),
+            Ok(Some(state)) if state.head.origin != head.origin => {
+                self.add(Finding::new("state", 13, "it is of another log").file(state::PATH));
+            }
+            Ok(Some(state)) if state.head.size < head.size => {
+                let message = format!("it knows of {} rows, the head has {}", state.head.size, head.size);
+                self.add(Finding::new("state", 13, message).file(state::PATH));
+            }
+            // A larger head was about to be signed when the writer stopped; the rows for it are in the tail.
+            Ok(Some(state)) => self.claim(state.head.size, state.head.root, state::PATH, "state", 13),
+            Err(error) if error.kind() == Kind::Tampered => self.add(Finding::new("state", 11, error.to_string()).file(state::PATH)),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Files that do not belong, and files that should be there.
+    fn check_files(&mut self, files: &[(String, u64)], expected: &BTreeSet<String>) {
+        let passed_over = |path: &str| {
+            path == "state/lock" || path.starts_with("state/tmp/") || path.ends_with(".cut") || path.ends_with(".sock")
+        };
+        let vault = |path: &str| path.starts_with("vault/") && self.options.without_vault;
+        let there: BTreeSet<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
+        let mut found = Vec::new();
+        for path in there.iter().filter(|path| !expected.contains(**path) && !passed_over(path) && !vault(path)) {
+            found.push(Finding::new("foreign_file", 11, "this file is not part of the log").file(path));
+        }
+        for path in expected.iter().filter(|path| !there.contains(path.as_str())) {
+            found.push(Finding::new("missing_file", 30, "this file should be there").file(path));
+        }
+        found.into_iter().for_each(|finding| self.add(finding));
+    }
+
+    pub(crate) fn claim(&mut self, size: u64, root: Hash, by: &str, code: &'static str, exit: u8) {
+        self.claims.entry(size).or_default().push(Claim { root, by: by.to_owned(), code, exit });
+    }
+
+    /// Compares the root of the first `size` rows with what is claimed of it.
+    pub(crate) fn settle(&mut self, size: u64, root: Hash) {
+        for claim in self.claims.remove(&size).unwrap_or_default() {
+            if claim.root != root {
+                let message = format!("{} says that the first {size} rows have root {}; they have {root}", claim.by, claim.root);
+                self.add(Finding::new(claim.code, claim.exit, message));
+            }
+        }
+    }
+
+    pub(crate) fn add(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        }
+    }
+
+    /// An error that ended a part of the check.
+    pub(crate) fn error(&mut self, code: &'static str, error: &Error) {
+        let exit = if error.kind() == Kind::Tampered { 11 } else { 30 };
+        self.add(Finding::new(code, exit, error.to_string()));
+    }
+
+    fn report(mut self) -> Report {
+        let unsettled: Vec<_> = std::mem::take(&mut self.claims).into_iter().collect();
+        if self.findings.is_empty() && self.options.level > Level::Head {
+            for (size, claims) in unsettled {
+                for claim in claims {
+                    let message = format!("{} names a head of {size} rows, which the log does not have", claim.by);
+                    self.add(Finding::new(claim.code, claim.exit, message));
+                }
+            }
+        }
+        let worst = SEVERITY.iter().find(|exit| self.findings.iter().any(|f| f.exit == **exit));
+        let levels = [Level::Head, Level::Structure, Level::Content];
+        Report {
+            exit: worst.copied().unwrap_or(0),
+            anchor: if self.options.since.is_some() { "note" } else { "none" },
+            origin: self.head.as_ref().map(|h| h.origin.clone()).unwrap_or_default(),
+            size: self.head.as_ref().map_or(0, |h| h.size),
+            root: self.head.as_ref().map(|h| h.root.to_string()).unwrap_or_default(),
+            levels: levels.into_iter().filter(|l| *l <= self.options.level).map(Level::word).collect(),
+            coverage: self.coverage,
+            findings: self.findings,
+        }
+    }
+}
+
+impl Finding {
+    pub(crate) fn new(code: &'static str, exit: u8, message: impl Into<String>) -> Self {
+        Self { code, exit, index: None, file: None, offset: None, message: message.into() }
+    }
+
+    pub(crate) fn file(mut self, path: &str) -> Self {
+        self.file = Some(path.to_owned());
+        self
+    }
+
+    pub(crate) fn row(mut self, index: u64) -> Self {
+        self.index = Some(index);
+        self
+    }
+}
+
+/// The path of a kept note.
+pub(crate) fn kept(size: u64) -> String {
+    note_path(size)
+}

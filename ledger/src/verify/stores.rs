@@ -1,0 +1,211 @@
+//! The vault and the quarantine against the rows that commit to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backtrail_schemas::Event;
+
+use super::{Check, Finding, Level};
+use crate::commitment::commitment;
+use crate::entry;
+use crate::error::Error;
+use crate::storage::Storage;
+use crate::vault::{
+    self, DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineEntry, QuarantineRecord, salt_of,
+};
+use crate::wal::Commit;
+
+/// What the rows of one segment, or of the tail, commit to.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    first: u64,
+    /// Commitments of events, by event id and field.
+    events: BTreeMap<String, BTreeMap<String, String>>,
+    /// Commitments of entries about deliveries in quarantine.
+    refusals: BTreeMap<String, BTreeMap<String, String>>,
+    /// Commitments of identities, of the whole log so far.
+    identities: BTreeMap<String, String>,
+    pub(super) simulated: bool,
+    pub(super) vault_key: Option<String>,
+}
+
+impl Block {
+    pub(super) fn new(first: u64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// The block that begins at row `first`: what is about the whole log goes on.
+    pub(super) fn begin(&mut self, first: u64) {
+        self.first = first;
+        self.events.clear();
+        self.refusals.clear();
+    }
+
+    /// Notes what a row commits to.
+    pub(super) fn take(&mut self, event: &Event) {
+        let id = event.text("event_id").unwrap_or_default().to_owned();
+        if let Some(committed) = event.attribute("identity_commitment").filter(|_| entry::is(event, "identity")) {
+            self.identities.insert(id.clone(), committed.to_owned());
+        }
+        let fields = event.iter().filter_map(|(name, _)| {
+            let field = name.strip_suffix("_commitment")?;
+            Some((field.to_owned(), event.text(name)?.to_owned()))
+        });
+        let fields: BTreeMap<String, String> = fields.collect();
+        let refused = entry::is(event, "conflict") || (event.text("kind"), event.text("phase")) == (Some("ingest"), Some("rejected"));
+        match fields.is_empty() {
+            true => {}
+            false if refused => drop(self.refusals.insert(id, fields)),
+            false => drop(self.events.insert(id, fields)),
+        }
+    }
+}
+
+/// Checks the files of one block, and adds them to `expected`.
+pub(super) fn check(
+    check: &mut Check, block: &mut Block, last: Option<&Commit>, expected: &mut BTreeSet<String>,
+) -> Result<(), Error> {
+    let content = check.options.level >= Level::Content;
+    if !check.options.without_vault {
+        let path = vault::path(block.first);
+        if !block.events.is_empty() {
+            expected.insert(path.clone());
+        }
+        if content {
+            events(check, block, &path, last.map(|c| c.vault_bytes))?;
+        }
+    }
+    let path = vault::quarantine_path(block.first);
+    if !block.refusals.is_empty() {
+        expected.insert(path.clone());
+    }
+    if content {
+        refusals(check, block, &path, last.map(|c| c.quarantine_bytes))?;
+    }
+    Ok(())
+}
+
+/// Checks the files of the last block and the identities.
+pub(super) fn finish(
+    check_: &mut Check, block: &mut Block, last: Option<&Commit>, expected: &mut BTreeSet<String>,
+) -> Result<(), Error> {
+    check(check_, block, last, expected)?;
+    if check_.options.without_vault {
+        check_.coverage.push("the vault was withheld and not checked".to_owned());
+        return Ok(());
+    }
+    expected.insert(vault::IDENTITIES.to_owned());
+    if check_.options.level < Level::Content {
+        return Ok(());
+    }
+    identities(check_, block, last.map(|c| c.identities_bytes))
+}
+
+/// Reads the frames of a store's file; a finding, and nothing, if it is damaged or has another length than was committed.
+fn open(check: &mut Check, path: &str, format: &str, first: u64, committed: Option<u64>) -> Result<Vec<(u8, Vec<u8>)>, Error> {
+    let Some(bytes) = check.store.read_if_any(path)? else { return Ok(Vec::new()) };
+    if committed.is_some_and(|length| length != bytes.len() as u64) {
+        let message = format!("it has {} bytes, {} were committed", bytes.len(), committed.unwrap_or(0));
+        check.add(Finding::new("vault", 17, message).file(path));
+        return Ok(Vec::new());
+    }
+    let origin = check.head.as_ref().map(|head| head.origin.clone()).unwrap_or_default();
+    match vault::records(&bytes, format, &origin, first) {
+        Ok(frames) => Ok(frames.into_iter().map(|frame| (frame.kind, frame.payload.to_vec())).collect()),
+        Err(error) => {
+            check.add(Finding::new("vault", 17, error.to_string()).file(path));
+            Ok(Vec::new())
+        }
+    }
+}
+
+fn events(check: &mut Check, block: &mut Block, path: &str, committed: Option<u64>) -> Result<(), Error> {
+    let mut delivery: Option<DeliveryRecord> = None;
+    let mut used = true;
+    for (kind, payload) in open(check, path, vault::FORMAT, block.first, committed)? {
+        let held = match kind {
+            vault::DELIVERY => {
+                let unused = !std::mem::replace(&mut used, false);
+                delivery = DeliveryRecord::parse(&payload).ok();
+                delivery.is_some() && !unused
+            }
+            vault::EVENT => {
+                used = true;
+                let record = EventRecord::parse(&payload).ok();
+                record.zip(delivery.as_ref()).is_some_and(|(record, delivery)| {
+                    let rows = block.events.remove(&record.event_id);
+                    rows.is_some() && rows == record.commitments(delivery)
+                })
+            }
+            _ => false,
+        };
+        if !held {
+            check.add(Finding::new("vault", 17, "a record that no row commits to, or that was changed").file(path));
+        }
+    }
+    if !used {
+        check.add(Finding::new("vault", 17, "a delivery that no row commits to").file(path));
+    }
+    for id in block.events.keys() {
+        check.add(Finding::new("vault", 17, format!("what event `{id}` commits to is missing")).file(path));
+    }
+    Ok(())
+}
+
+fn refusals(check: &mut Check, block: &mut Block, path: &str, committed: Option<u64>) -> Result<(), Error> {
+    for (kind, payload) in open(check, path, vault::QUARANTINE_FORMAT, block.first, committed)? {
+        let record = QuarantineRecord::parse(&payload).ok().filter(|_| kind == vault::QUARANTINED);
+        let held = record.is_some_and(|record| {
+            !record.entries.is_empty()
+                && record.entries.iter().all(|entry| {
+                    let rows = block.refusals.remove(&entry.event_id);
+                    rows.is_some() && rows == committed_by(entry, &record.delivery)
+                })
+        });
+        if !held {
+            check.add(Finding::new("quarantine", 17, "a delivery that no row tells of, or that was changed").file(path));
+        }
+    }
+    for id in block.refusals.keys() {
+        check.add(Finding::new("quarantine", 17, format!("the delivery of entry `{id}` is missing")).file(path));
+    }
+    Ok(())
+}
+
+fn committed_by(entry: &QuarantineEntry, delivery: &DeliveryRecord) -> Option<BTreeMap<String, String>> {
+    let (payload, headers) = (salt_of(&entry.payload_salt)?, salt_of(&entry.headers_salt)?);
+    Some(BTreeMap::from([
+        ("payload".to_owned(), commitment(&payload, &entry.event_id, "payload", &delivery.body)),
+        ("headers".to_owned(), commitment(&headers, &entry.event_id, "headers", &delivery.headers_bytes())),
+    ]))
+}
+
+fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> Result<(), Error> {
+    let genesis_id = {
+        let origin = check.head.as_ref().map(|head| head.origin.clone()).unwrap_or_default();
+        backtrail_schemas::id::event_id("ledger", &origin, "genesis", "ledger", "genesis")
+    };
+    let mut key = block.vault_key.take();
+    for (kind, payload) in open(check, vault::IDENTITIES, vault::FORMAT, 0, committed)? {
+        let held = match kind {
+            vault::KEY => KeyRecord::parse(&payload).is_ok_and(|record| {
+                let expected = key.take();
+                expected.is_some() && expected == record.commitment(&genesis_id)
+            }),
+            vault::IDENTITY => IdentityRecord::parse(&payload).is_ok_and(|record| {
+                let row = block.identities.remove(&record.event_id);
+                row.is_some() && row == record.commitment()
+            }),
+            _ => false,
+        };
+        if !held {
+            check.add(Finding::new("identity", 17, "a record that no row commits to, or that was changed").file(vault::IDENTITIES));
+        }
+    }
+    if key.is_some() {
+        check.add(Finding::new("identity", 17, "the vault's key is missing").file(vault::IDENTITIES));
+    }
+    for id in block.identities.keys() {
+        check.add(Finding::new("identity", 17, format!("the identity of entry `{id}` is missing")).file(vault::IDENTITIES));
+    }
+    Ok(())
+}
