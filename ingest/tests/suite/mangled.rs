@@ -27,7 +27,7 @@ fn check(name: &str, delivery: &Delivery) {
 #[test]
 fn every_truncation_is_mapped_or_rejected() {
     for (name, delivery) in samples() {
-        for end in (0..delivery.body.len()).step_by(13) {
+        for end in (0..delivery.body.len()).step_by(23) {
             check(&name, &Delivery { body: delivery.body[..end].to_vec(), ..delivery.clone() });
         }
     }
@@ -57,7 +57,7 @@ fn flipped_bytes_are_mapped_or_rejected() {
         .unwrap();
 }
 
-/// Every value of every sample, one at a time, as something else.
+/// Every value of every sample, one at a time, as something else: a third of the list each, in turn.
 #[test]
 fn every_swapped_type_is_mapped_or_rejected() {
     let others = [
@@ -77,8 +77,8 @@ fn every_swapped_type_is_mapped_or_rejected() {
     ];
     for (name, delivery) in samples() {
         let Ok(body) = serde_json::from_slice::<Value>(&delivery.body) else { continue };
-        for pointer in pointers(&body) {
-            for other in &others {
+        for (n, pointer) in pointers(&body).into_iter().enumerate() {
+            for other in others.iter().skip(n % 3).step_by(3) {
                 let mut swapped = body.clone();
                 *swapped.pointer_mut(&pointer).unwrap() = other.clone();
                 check(
