@@ -23,6 +23,9 @@ pub enum Error {
         #[source]
         source: Option<io::Error>,
     },
+    /// The ledger could not take a batch; its kind says what to do.
+    #[error(transparent)]
+    Ledger(backtrail_ledger::Error),
 }
 
 impl Error {

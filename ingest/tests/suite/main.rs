@@ -6,5 +6,6 @@ mod golden;
 mod identity;
 mod mangled;
 mod reading;
+mod running;
 mod support;
 mod traps;

@@ -1,0 +1,139 @@
+//! From paths to rows.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use backtrail_ingest::{Context, Error, Options, Totals, dry_run, run};
+use backtrail_ledger::{Clock, InitOptions, Ledger, Outcome, demo_signer};
+use backtrail_schemas::Timestamp;
+use serde_json::json;
+
+use crate::support::crate_folder;
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp::parse_rfc3339("2026-05-01T12:00:00Z").unwrap()
+    }
+}
+
+fn ledger(folder: &Path) -> Ledger {
+    let signer = demo_signer("log.kiln.example").unwrap();
+    Ledger::init(&folder.join("ledger"), &InitOptions::default(), Box::new(signer), Arc::new(Noon))
+        .unwrap()
+}
+
+fn options(path: PathBuf) -> Options {
+    Options { paths: vec![path], source: None, context: Context::file() }
+}
+
+fn ran(ledger: &mut Ledger, options: &Options) -> Totals {
+    run(ledger, options, &mut std::io::empty(), &mut |_, _| Ok::<(), Error>(())).unwrap()
+}
+
+fn check_sums(totals: &Totals) {
+    assert_eq!(
+        totals.events,
+        totals.accepted + totals.duplicate + totals.amended + totals.conflict
+    );
+    assert!(totals.deliveries >= totals.quarantined + totals.ignored);
+}
+
+fn event(id: &str, version: &str) -> String {
+    let body = json!({"event_id": id, "kind": "deployment", "phase": "live", "occurred_at": "2026-04-02T09:00:00Z", "version": version});
+    format!("{body}\n")
+}
+
+#[test]
+fn all_samples_become_rows_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(folder.path());
+    let options = options(crate_folder().join("tests/samples"));
+    let dry = dry_run(&options, &mut std::io::empty(), &mut |_, _| Ok::<(), Error>(())).unwrap();
+    let first = ran(&mut ledger, &options);
+    check_sums(&first);
+    assert_eq!((first.deliveries, first.events), (dry.deliveries, dry.events));
+    assert_eq!(dry.checkpoint, None);
+    assert_eq!(
+        first.quarantined, dry.quarantined,
+        "nothing that maps is refused by the ledger or contradicts itself"
+    );
+    assert_eq!(first.ignored, dry.ignored);
+    let again = ran(&mut ledger, &options);
+    check_sums(&again);
+    assert_eq!((again.accepted, again.amended, again.conflict), (0, 0, 0));
+    assert_eq!((again.duplicate, again.quarantined), (first.events, first.quarantined));
+    assert_eq!(again.checkpoint, first.checkpoint, "the same deliveries add no row");
+}
+
+#[test]
+fn each_delivery_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    let ping = r#"{"headers":{"x-github-event":"ping"},"body":"{}"}"#;
+    let lines = [
+        event("a", "1"),
+        event("a", "1"),
+        event("a", "2"),
+        event("b", ""),
+        event("b", "3"),
+        "{broken\n".to_owned(),
+        format!("{ping}\n"),
+    ];
+    std::fs::write(&path, lines.concat()).unwrap();
+    let totals = ran(&mut ledger(folder.path()), &options(path));
+    let want = Totals {
+        deliveries: 7,
+        events: 5,
+        accepted: 2,
+        duplicate: 1,
+        amended: 1,
+        conflict: 1,
+        quarantined: 2,
+        ignored: 1,
+        checkpoint: totals.checkpoint,
+    };
+    assert_eq!(totals, want);
+}
+
+#[test]
+fn receipts_come_in_the_order_of_the_file_across_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    let count = 2 * backtrail_ingest::limits::BATCH_DELIVERIES_MAX + 7;
+    let mut text = String::new();
+    for n in (0..count).rev() {
+        let _ = write!(text, "{}", event(&format!("e{n}"), "1"));
+    }
+    std::fs::write(&path, text).unwrap();
+    let (mut seen, mut rows) = (Vec::new(), Vec::new());
+    let mut told = |submission: &backtrail_ledger::Submission,
+                    receipt: &backtrail_ledger::Receipt| {
+        seen.push(submission.delivery.origin.rsplit(':').next().unwrap().parse::<usize>().unwrap());
+        for outcome in &receipt.outcomes {
+            let Outcome::Accepted { seq, .. } = outcome else { panic!("{outcome:?}") };
+            rows.push(*seq);
+        }
+        Ok::<(), Error>(())
+    };
+    run(&mut ledger(folder.path()), &options(path), &mut std::io::empty(), &mut told).unwrap();
+    assert_eq!(seen, (1..=count).collect::<Vec<_>>());
+    assert!(rows.is_sorted() && rows.len() == count);
+}
+
+#[test]
+fn what_was_told_is_durable_when_a_later_file_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    std::fs::write(&path, event("a", "1")).unwrap();
+    let mut options = options(path);
+    options.paths.push(folder.path().join("absent"));
+    let mut ledger = ledger(folder.path());
+    let failed = run(&mut ledger, &options, &mut std::io::empty(), &mut |_, _| Ok::<(), Error>(()));
+    assert!(matches!(failed, Err(Error::Missing { .. })));
+    options.paths.pop();
+    let totals = ran(&mut ledger, &options);
+    assert_eq!(totals.accepted + totals.duplicate, 1);
+}
