@@ -39,13 +39,19 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  backtrail demo\n  backtrail demo /tmp/trial")]
     Demo(Demo),
     /// Makes a new ledger and its keys, and prints the key to publish.
-    #[command(after_help = "Examples:\n  backtrail init ./ledger --origin ledger.acme.example/prod\n  backtrail init ./ledger --origin acme.example/prod --recovery-key-out ./recovery.key")]
+    #[command(
+        after_help = "Examples:\n  backtrail init ./ledger --origin ledger.acme.example/prod\n  backtrail init ./ledger --origin acme.example/prod --recovery-key-out ./recovery.key"
+    )]
     Init(Init),
     /// Reads deliveries into the ledger and counts what became of them.
-    #[command(after_help = "Examples:\n  backtrail ingest --ledger ./ledger deliveries/\n  kubectl get rollouts -A -o json | backtrail ingest --ledger ./ledger --source argo-rollouts -")]
+    #[command(
+        after_help = "Examples:\n  backtrail ingest --ledger ./ledger deliveries/\n  kubectl get rollouts -A -o json | backtrail ingest --ledger ./ledger --source argo-rollouts -"
+    )]
     Ingest(Ingest),
     /// Prints a made-up history as NDJSON, the same for the same seed.
-    #[command(after_help = "Examples:\n  backtrail generate --seed 1 --events 1000 > history.ndjson\n  backtrail generate --seed 1 --events 1000 --shape vendor | backtrail ingest --ledger ./ledger -")]
+    #[command(
+        after_help = "Examples:\n  backtrail generate --seed 1 --events 1000 > history.ndjson\n  backtrail generate --seed 1 --events 1000 --shape vendor | backtrail ingest --ledger ./ledger -"
+    )]
     Generate(Generate),
     /// Lists the sources: what is read, how it is authenticated, how a rollback is recognised.
     #[command(after_help = "Examples:\n  backtrail sources\n  backtrail sources --format json")]
@@ -54,28 +60,43 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Quarantine(Quarantine),
     /// Checks a whole ledger against a key that you hold.
-    #[command(after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json")]
+    #[command(
+        after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json"
+    )]
     Verify(Verify),
     /// Writes the proof that one event is in the log.
-    #[command(after_help = "Examples:\n  backtrail prove --ledger ./ledger github:0f0e… > event.tlog-proof\n  backtrail prove --ledger ./ledger 17 --leaf event.json > event.tlog-proof")]
+    #[command(
+        after_help = "Examples:\n  backtrail prove --ledger ./ledger github:0f0e… > event.tlog-proof\n  backtrail prove --ledger ./ledger 17 --leaf event.json > event.tlog-proof"
+    )]
     Prove(Prove),
     /// Checks such a proof, without the ledger.
-    #[command(after_help = "Examples:\n  backtrail verify-proof event.tlog-proof --leaf event.json --vkey ./ledger.vkey\n  backtrail verify-proof p.tlog-proof --leaf e.json --vkey ./ledger.vkey && echo in the log")]
+    #[command(
+        after_help = "Examples:\n  backtrail verify-proof event.tlog-proof --leaf event.json --vkey ./ledger.vkey\n  backtrail verify-proof p.tlog-proof --leaf e.json --vkey ./ledger.vkey && echo in the log"
+    )]
     VerifyProof(VerifyProof),
     /// Writes the log's contents in other forms.
     #[command(subcommand)]
     Export(Export),
     /// Makes the unsealed tail a sealed Parquet segment.
-    #[command(after_help = "Examples:\n  backtrail seal --ledger ./ledger\n  backtrail seal --ledger ./ledger --key ./ledger.key")]
+    #[command(
+        after_help = "Examples:\n  backtrail seal --ledger ./ledger\n  backtrail seal --ledger ./ledger --key ./ledger.key"
+    )]
     Seal(Seal),
     /// Asks the ledger in SQL: one query, a file, or a prompt.
-    #[command(after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv")]
+    #[command(
+        after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv"
+    )]
     Sql(Sql),
     /// Prints the metrics table; `metrics list` and `metrics explain NAME` print definitions.
-    #[command(after_help = "Examples:\n  backtrail metrics --ledger ./ledger --period 2026-09\n  backtrail metrics explain mttr", args_conflicts_with_subcommands = true)]
+    #[command(
+        after_help = "Examples:\n  backtrail metrics --ledger ./ledger --period 2026-09\n  backtrail metrics explain mttr",
+        args_conflicts_with_subcommands = true
+    )]
     Metrics(Metrics),
     /// Prints one incident's timeline with durations.
-    #[command(after_help = "Examples:\n  backtrail timeline --ledger ./ledger INC-7\n  backtrail timeline --ledger ./ledger INC-7 --format markdown")]
+    #[command(
+        after_help = "Examples:\n  backtrail timeline --ledger ./ledger INC-7\n  backtrail timeline --ledger ./ledger INC-7 --format markdown"
+    )]
     Timeline(Timeline),
     /// Writes a report folder with evidence, proofs, manifest and signature, or checks one.
     #[command(subcommand)]
@@ -224,7 +245,9 @@ pub(crate) enum Shape {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Quarantine {
     /// The deliveries in quarantine, with their reasons.
-    #[command(after_help = "Examples:\n  backtrail quarantine list --ledger ./ledger\n  backtrail quarantine list --ledger ./ledger --format json")]
+    #[command(
+        after_help = "Examples:\n  backtrail quarantine list --ledger ./ledger\n  backtrail quarantine list --ledger ./ledger --format json"
+    )]
     List(Formatted),
 }
 
@@ -289,7 +312,9 @@ pub(crate) struct VerifyProof {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Export {
     /// The leaves as canonical NDJSON, in order.
-    #[command(after_help = "Examples:\n  backtrail export events --ledger ./ledger > events.ndjson\n  backtrail export events --ledger ./ledger | sha256sum")]
+    #[command(
+        after_help = "Examples:\n  backtrail export events --ledger ./ledger > events.ndjson\n  backtrail export events --ledger ./ledger | sha256sum"
+    )]
     Events,
 }
 
@@ -355,19 +380,29 @@ pub(crate) struct Timeline {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Report {
     /// SOC 2 evidence for a period.
-    #[command(after_help = "Examples:\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2 --fail-on exceptions")]
+    #[command(
+        after_help = "Examples:\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2 --fail-on exceptions"
+    )]
     Soc2(PeriodReport),
     /// HIPAA evidence for a period.
-    #[command(after_help = "Examples:\n  backtrail report hipaa --ledger ./ledger --period 2026-Q3 --out ./hipaa\n  backtrail report hipaa --ledger ./ledger --period 2026 --out ./hipaa --format html")]
+    #[command(
+        after_help = "Examples:\n  backtrail report hipaa --ledger ./ledger --period 2026-Q3 --out ./hipaa\n  backtrail report hipaa --ledger ./ledger --period 2026 --out ./hipaa --format html"
+    )]
     Hipaa(PeriodReport),
     /// The monthly rollback review.
-    #[command(after_help = "Examples:\n  backtrail report monthly --ledger ./ledger --out ./monthly\n  backtrail report monthly --ledger ./ledger --period 2026-09 --out ./september")]
+    #[command(
+        after_help = "Examples:\n  backtrail report monthly --ledger ./ledger --out ./monthly\n  backtrail report monthly --ledger ./ledger --period 2026-09 --out ./september"
+    )]
     Monthly(PeriodReport),
     /// One incident, with its timeline and proofs.
-    #[command(after_help = "Examples:\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7 --format md")]
+    #[command(
+        after_help = "Examples:\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7 --format md"
+    )]
     Incident(IncidentReport),
     /// Checks a report folder, offline, with nothing but the key.
-    #[command(after_help = "Examples:\n  backtrail report verify ./soc2 --vkey ./ledger.vkey\n  backtrail report verify ./soc2 --vkey \"$(cat ledger.vkey)\"")]
+    #[command(
+        after_help = "Examples:\n  backtrail report verify ./soc2 --vkey ./ledger.vkey\n  backtrail report verify ./soc2 --vkey \"$(cat ledger.vkey)\""
+    )]
     Verify(ReportVerify),
 }
 
@@ -378,7 +413,12 @@ pub(crate) struct ReportCommon {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// The formats to render; `report.json` is always written.
-    #[arg(long = "format", value_delimiter = ',', default_value = "html,md", value_name = "FORMATS")]
+    #[arg(
+        long = "format",
+        value_delimiter = ',',
+        default_value = "html,md",
+        value_name = "FORMATS"
+    )]
     pub(crate) formats: Vec<ReportFormat>,
     /// Parameters, scope and exemptions of yours, as TOML.
     #[arg(long, value_name = "FILE")]
@@ -435,15 +475,21 @@ pub(crate) struct ReportVerify {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Controls {
     /// Every control, with its statement.
-    #[command(after_help = "Examples:\n  backtrail controls list\n  backtrail controls list --format markdown")]
+    #[command(
+        after_help = "Examples:\n  backtrail controls list\n  backtrail controls list --format markdown"
+    )]
     List(Formatted),
     /// One control: statement, procedure, SQL.
-    #[command(after_help = "Examples:\n  backtrail controls show CHG-02\n  backtrail controls show RBK-03")]
+    #[command(
+        after_help = "Examples:\n  backtrail controls show CHG-02\n  backtrail controls show RBK-03"
+    )]
     Show {
         /// The control's id.
         id: String,
     },
     /// Checks that every control's SQL keeps the rules for evidence.
-    #[command(after_help = "Examples:\n  backtrail controls lint\n  backtrail controls lint && echo clean")]
+    #[command(
+        after_help = "Examples:\n  backtrail controls lint\n  backtrail controls lint && echo clean"
+    )]
     Lint,
 }

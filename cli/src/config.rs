@@ -75,8 +75,14 @@ impl Config {
                 .hint("give --ledger DIR, set BACKTRAIL_LEDGER, or write `[ledger] path` into backtrail.toml")
         })?;
         if !dir.join("checkpoint").is_file() {
-            return Err(Failure::new(NO_INPUT, format_args!("{} is not a ledger: it has no checkpoint", dir.display()))
-                .hint(format_args!("make one with `backtrail init {} --origin NAME`, or check the path", dir.display())));
+            return Err(Failure::new(
+                NO_INPUT,
+                format_args!("{} is not a ledger: it has no checkpoint", dir.display()),
+            )
+            .hint(format_args!(
+                "make one with `backtrail init {} --origin NAME`, or check the path",
+                dir.display()
+            )));
         }
         Ok(dir)
     }
@@ -114,7 +120,9 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error() {
-        assert!(toml::from_str::<Config>("[ledger]\npath = 'x'\n[organisation]\nname = 'Acme'").is_ok());
+        assert!(
+            toml::from_str::<Config>("[ledger]\npath = 'x'\n[organisation]\nname = 'Acme'").is_ok()
+        );
         assert!(toml::from_str::<Config>("[ledger]\npaht = 'x'").is_err());
     }
 }

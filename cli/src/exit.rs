@@ -48,14 +48,16 @@ impl Failure {
 
     /// A bug: what must not happen happened.
     pub(crate) fn bug(error: impl fmt::Display) -> Self {
-        Self::new(BUG, error).hint("this is a bug in backtrail: please report it with the command that led to it")
+        Self::new(BUG, error)
+            .hint("this is a bug in backtrail: please report it with the command that led to it")
     }
 }
 
 /// A file that should be read.
 pub(crate) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
     let exit = if error.kind() == std::io::ErrorKind::NotFound { NO_INPUT } else { BAD_INPUT };
-    Failure::new(exit, format_args!("cannot read {}: {error}", path.display())).hint("check the path and its permissions")
+    Failure::new(exit, format_args!("cannot read {}: {error}", path.display()))
+        .hint("check the path and its permissions")
 }
 
 /// A file that should be written.
@@ -69,11 +71,19 @@ impl From<backtrail_ledger::Error> for Failure {
         use backtrail_ledger::Kind;
         let (exit, hint) = match error.kind() {
             Kind::Reject => (BAD_INPUT, "correct the input and try again"),
-            Kind::Retry => (CANNOT_WRITE, "nothing acknowledged is lost; make space and run the same command again"),
-            Kind::Reopen => (CANNOT_WRITE, "nothing acknowledged is lost; check the disk, then run the same command again"),
+            Kind::Retry => (
+                CANNOT_WRITE,
+                "nothing acknowledged is lost; make space and run the same command again",
+            ),
+            Kind::Reopen => (
+                CANNOT_WRITE,
+                "nothing acknowledged is lost; check the disk, then run the same command again",
+            ),
             Kind::Locked => (TRY_LATER, "wait for the other command to end"),
             Kind::Missing => (NO_INPUT, "check the path"),
-            Kind::Clock => (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays"),
+            Kind::Clock => {
+                (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays")
+            }
             Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
         };
         Self::new(exit, error).hint(hint)
@@ -86,11 +96,15 @@ impl From<backtrail_query::Error> for Failure {
         match error.kind() {
             Kind::Internal => Self::bug(&error),
             Kind::UserQuery => {
-                let hint = error.hint().unwrap_or("`backtrail sql` with \\d lists tables, \\d TABLE its columns").to_owned();
+                let hint = error
+                    .hint()
+                    .unwrap_or("`backtrail sql` with \\d lists tables, \\d TABLE its columns")
+                    .to_owned();
                 Self::new(BAD_INPUT, &error).hint(hint)
             }
             Kind::Input => {
-                let hint = error.hint().unwrap_or("run `backtrail verify` on the ledger").to_owned();
+                let hint =
+                    error.hint().unwrap_or("run `backtrail verify` on the ledger").to_owned();
                 Self::new(BAD_INPUT, &error).hint(hint)
             }
         }
@@ -101,7 +115,9 @@ impl From<backtrail_ingest::Error> for Failure {
     fn from(error: backtrail_ingest::Error) -> Self {
         match error {
             backtrail_ingest::Error::Ledger(error) => error.into(),
-            error @ backtrail_ingest::Error::Missing { .. } => Self::new(NO_INPUT, error).hint("check the path"),
+            error @ backtrail_ingest::Error::Missing { .. } => {
+                Self::new(NO_INPUT, error).hint("check the path")
+            }
             error => Self::new(BAD_INPUT, error).hint("check the file and its permissions"),
         }
     }
@@ -111,10 +127,13 @@ impl From<backtrail_reports::Error> for Failure {
     fn from(error: backtrail_reports::Error) -> Self {
         use backtrail_reports::Kind;
         match error.kind() {
-            Kind::Reject => Self::new(BAD_INPUT, error).hint("`backtrail report --help` says what a report takes"),
+            Kind::Reject => Self::new(BAD_INPUT, error)
+                .hint("`backtrail report --help` says what a report takes"),
             Kind::Query => Self::bug(error),
-            Kind::Io => Self::new(CANNOT_WRITE, error).hint("name a folder that does not exist yet, with space for it"),
-            Kind::Tampered => Self::new(BAD_INPUT, error).hint("run `backtrail verify` and keep the folder as it is"),
+            Kind::Io => Self::new(CANNOT_WRITE, error)
+                .hint("name a folder that does not exist yet, with space for it"),
+            Kind::Tampered => Self::new(BAD_INPUT, error)
+                .hint("run `backtrail verify` and keep the folder as it is"),
         }
     }
 }

@@ -45,7 +45,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Ingest(args) => commands::ingest::ingest(global, args),
         Command::Generate(args) => commands::trial::generate(args),
         Command::Sources(formatted) => commands::trial::sources(formatted),
-        Command::Quarantine(Quarantine::List(formatted)) => commands::evidence::quarantine(global, formatted),
+        Command::Quarantine(Quarantine::List(formatted)) => {
+            commands::evidence::quarantine(global, formatted)
+        }
         Command::Verify(args) => commands::evidence::verify(args),
         Command::Prove(args) => commands::evidence::prove(global, args),
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),

@@ -50,18 +50,32 @@ fn totals(rows: &Rows, metric: &str) -> Vec<String> {
             column.is_valid(row).then(|| column.value(row))
         };
         for row in 0..batch.num_rows() {
-            let place = ["service", "environment", "dimension"].iter().any(|name| text(name, row).is_some());
+            let place = ["service", "environment", "dimension"]
+                .iter()
+                .any(|name| text(name, row).is_some());
             if text("metric", row) != Some(metric) || place {
                 continue;
             }
-            let duration = |name| number(name, row).map_or_else(|| "–".to_owned(), format::duration);
+            let duration =
+                |name| number(name, row).map_or_else(|| "–".to_owned(), format::duration);
             lines.push(match (text("unit", row), value(row)) {
                 (Some("us"), _) => {
                     let (middle, high) = (["km_p50", "p50"], ["km_p90", "p90"]);
-                    let first = |names: [&str; 2]| names.into_iter().find(|n| number(n, row).is_some()).unwrap_or(names[1]).to_owned();
+                    let first = |names: [&str; 2]| {
+                        names
+                            .into_iter()
+                            .find(|n| number(n, row).is_some())
+                            .unwrap_or(names[1])
+                            .to_owned()
+                    };
                     let open = number("censored", row).unwrap_or(0);
                     let open = if open > 0 { format!(" and {open} open") } else { String::new() };
-                    format!("{:>10} {:>10}  {}{open}", duration(&first(middle)), duration(&first(high)), number("n", row).unwrap_or(0))
+                    format!(
+                        "{:>10} {:>10}  {}{open}",
+                        duration(&first(middle)),
+                        duration(&first(high)),
+                        number("n", row).unwrap_or(0)
+                    )
                 }
                 (Some("ratio"), Some(value)) => format!(
                     "{:>10} {:>10}  {} of {}",
@@ -96,7 +110,13 @@ mod tests {
 
     #[test]
     fn millionths_are_rounded_for_the_eye() {
-        assert_eq!((percent(846_154), percent(1_000_000), percent(0)), ("84.6 %".into(), "100.0 %".into(), "0.0 %".into()));
-        assert_eq!((decimal(1_413_043), decimal(5_000), decimal(2_000_000)), ("1.41".into(), "0.01".into(), "2.00".into()));
+        assert_eq!(
+            (percent(846_154), percent(1_000_000), percent(0)),
+            ("84.6 %".into(), "100.0 %".into(), "0.0 %".into())
+        );
+        assert_eq!(
+            (decimal(1_413_043), decimal(5_000), decimal(2_000_000)),
+            ("1.41".into(), "0.01".into(), "2.00".into())
+        );
     }
 }

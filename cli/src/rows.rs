@@ -28,17 +28,24 @@ pub(crate) fn format(asked: &args::Formatted) -> Format {
 }
 
 /// Rows of texts that the command made itself, such as lists of definitions.
-pub(crate) fn of_texts<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Rows {
+pub(crate) fn of_texts<const N: usize>(
+    names: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> Rows {
     use arrow::array::{ArrayRef, RecordBatch, StringArray};
     use arrow::datatypes::{DataType, Field, Schema};
     use std::sync::Arc;
 
     let rows: Vec<[String; N]> = rows.into_iter().collect();
-    let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
+    let fields: Vec<Field> =
+        names.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
     let columns = (0..N)
-        .map(|at| Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row[at]))) as ArrayRef)
+        .map(|at| {
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row[at]))) as ArrayRef
+        })
         .collect();
     let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("as many columns as names");
+    let batch =
+        RecordBatch::try_new(Arc::clone(&schema), columns).expect("as many columns as names");
     Rows { schema, batches: vec![batch] }
 }

@@ -13,7 +13,11 @@ use crate::config::Config;
 use crate::exit::{Failure, USAGE, unreadable, usage};
 
 /// Opens the ledger that is named at the checkpoint that is asked for.
-pub(crate) fn open(global: &Global, config: &Config, at: &At) -> Result<(Runtime, Session), Failure> {
+pub(crate) fn open(
+    global: &Global,
+    config: &Config,
+    at: &At,
+) -> Result<(Runtime, Session), Failure> {
     let dir = config.ledger(global)?;
     let snapshot = snapshot(&dir, at)?;
     over(&snapshot, config, at)
@@ -29,7 +33,11 @@ pub(crate) fn snapshot(dir: &Path, at: &At) -> Result<Snapshot, Failure> {
 }
 
 /// A session over `snapshot`.
-pub(crate) fn over(snapshot: &Snapshot, config: &Config, at: &At) -> Result<(Runtime, Session), Failure> {
+pub(crate) fn over(
+    snapshot: &Snapshot,
+    config: &Config,
+    at: &At,
+) -> Result<(Runtime, Session), Failure> {
     let runtime = runtime()?;
     let options = options(config, at)?;
     let session = runtime.block_on(Session::open(source(snapshot)?, options)).map_err(asked)?;
@@ -55,14 +63,18 @@ fn size_of(text: &str) -> Result<u64, Failure> {
 fn options(config: &Config, at: &At) -> Result<Options, Failure> {
     let zone = at.tz.as_deref().or(config.report.timezone.as_deref()).unwrap_or("UTC");
     let zone = zone.parse().map_err(|_| {
-        Failure::new(USAGE, format_args!("`{zone}` is not an IANA time zone")).hint("write it like Europe/Berlin")
+        Failure::new(USAGE, format_args!("`{zone}` is not an IANA time zone"))
+            .hint("write it like Europe/Berlin")
     })?;
     let as_of = at.as_of.as_deref().map(Timestamp::parse_rfc3339).transpose();
-    let as_of = as_of.map_err(|e| Failure::new(USAGE, e).hint("write --as-of like 2026-10-01T00:00:00Z"))?;
-    let period = at.period.as_deref().map(|text| Period::parse(text, zone)).transpose().map_err(asked)?;
+    let as_of = as_of
+        .map_err(|e| Failure::new(USAGE, e).hint("write --as-of like 2026-10-01T00:00:00Z"))?;
+    let period =
+        at.period.as_deref().map(|text| Period::parse(text, zone)).transpose().map_err(asked)?;
     let parameters = at.parameters.iter().map(|pair| match pair.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(Failure::new(USAGE, format_args!("`{pair}` is not NAME=VALUE")).hint("write it like --param hold=20min")),
+        None => Err(Failure::new(USAGE, format_args!("`{pair}` is not NAME=VALUE"))
+            .hint("write it like --param hold=20min")),
     });
     let parameters = parameters.collect::<Result<BTreeMap<_, _>, _>>()?;
     Ok(Options { as_of, period, zone, parameters, spill: None })

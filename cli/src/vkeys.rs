@@ -13,7 +13,11 @@ pub(crate) fn read(given: &str) -> Result<Vec<Vkey>, Failure> {
         true => std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
         false => given.to_owned(),
     };
-    let keys: Result<Vec<Vkey>, _> = text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().parse()).collect();
+    let keys: Result<Vec<Vkey>, _> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.trim().parse())
+        .collect();
     match keys {
         Ok(keys) if !keys.is_empty() => Ok(keys),
         Ok(_) => Err(wrong(given, "there is no key in it")),

@@ -29,8 +29,9 @@ pub const FOLDER_DEPTH_MAX: usize = 64;
 /// paged at a few hundred by those who send them.
 pub const DELIVERY_EVENTS_MAX: usize = 10_000;
 
-/// How many deliveries are appended at once: enough that one disk flush is shared by many.
-pub const BATCH_DELIVERIES_MAX: usize = 1_000;
+/// How many deliveries are appended at once: enough that the disk's flushes are shared by many, few enough that the first
+/// receipts come soon.
+pub const BATCH_DELIVERIES_MAX: usize = 128;
 
 /// How many bytes of bodies are held in memory before they are appended.
 pub const BATCH_BYTES_MAX: usize = 16 << 20;

@@ -43,7 +43,9 @@ impl FromStr for Checkpoint {
             root: Hash::from_base64(root).map_err(|_| bad())?,
         };
         // The comparison refuses leading zeros and signs.
-        let same = checkpoint.to_string() == text && !origin.is_empty() && checkpoint.size <= TREE_SIZE_MAX;
+        let same = checkpoint.to_string() == text
+            && !origin.is_empty()
+            && checkpoint.size <= TREE_SIZE_MAX;
         if same { Ok(checkpoint) } else { Err(bad()) }
     }
 }
@@ -57,7 +59,10 @@ impl Checkpoint {
         let note: Note = note.parse()?;
         let checkpoint: Self = note.open(keys)?.parse()?;
         if !keys.iter().any(|key| key.name() == checkpoint.origin) {
-            return Err(Error::tampered(format!("the checkpoint is of `{}`, another log", checkpoint.origin)));
+            return Err(Error::tampered(format!(
+                "the checkpoint is of `{}`, another log",
+                checkpoint.origin
+            )));
         }
         Ok((checkpoint, note))
     }
@@ -89,7 +94,10 @@ impl TlogProof {
         if verify_inclusion(leaf, self.index, checkpoint.size, &self.hashes, &checkpoint.root) {
             Ok(checkpoint)
         } else {
-            Err(Error::tampered(format!("the leaf is not entry {} of `{}`", self.index, checkpoint.origin)))
+            Err(Error::tampered(format!(
+                "the leaf is not entry {} of `{}`",
+                self.index, checkpoint.origin
+            )))
         }
     }
 }
@@ -125,9 +133,15 @@ impl FromStr for TlogProof {
             }
             None => None,
         };
-        let index = lines.next().and_then(|line| line.strip_prefix("index ")).ok_or_else(|| bad("no index"))?;
+        let index = lines
+            .next()
+            .and_then(|line| line.strip_prefix("index "))
+            .ok_or_else(|| bad("no index"))?;
         let index: u64 = index.parse().map_err(|_| bad("the index is not a number"))?;
-        let hashes = lines.take(PROOF_HASHES_MAX + 1).map(Hash::from_base64).collect::<Result<Vec<_>, _>>()?;
+        let hashes = lines
+            .take(PROOF_HASHES_MAX + 1)
+            .map(Hash::from_base64)
+            .collect::<Result<Vec<_>, _>>()?;
         if hashes.len() > PROOF_HASHES_MAX {
             return Err(bad("too many hashes"));
         }

@@ -24,7 +24,9 @@ pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// HMAC-SHA-256 of `parts`, each with its length in front, so that they do not run together.
 pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let framed: Vec<u8> =
-        parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect();
+    let framed: Vec<u8> = parts
+        .iter()
+        .flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat())
+        .collect();
     hmac(key, &[&framed])
 }

@@ -34,7 +34,10 @@ impl Entry<'_> {
         let mut event = Event::new(kinds::LEDGER, self.phase);
         event.put("event_id", self.event_id());
         event.put("source", SOURCE).put("source_instance", self.origin);
-        event.put("occurred_at", self.at).put("recorded_at", self.at).put("time_basis", "source_event");
+        event
+            .put("occurred_at", self.at)
+            .put("recorded_at", self.at)
+            .put("time_basis", "source_event");
         for (key, text) in fields {
             event.put_attribute(key, text)?;
         }

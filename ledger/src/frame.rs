@@ -64,11 +64,18 @@ pub fn header(format: &str, origin: &str, first: u64) -> Vec<u8> {
 ///
 /// # Errors
 /// It is another one, or none.
-pub fn check_header(frame: Option<Frame>, format: &str, origin: &str, first: u64) -> Result<(), Error> {
+pub fn check_header(
+    frame: Option<Frame>,
+    format: &str,
+    origin: &str,
+    first: u64,
+) -> Result<(), Error> {
     let want = format!("{format}\n{origin}\n{first}\n");
     match frame {
         Some(frame) if frame.kind == HEADER && frame.payload == want.as_bytes() => Ok(()),
-        _ => Err(Error::tampered(format!("does not begin with the header of `{format}`, `{origin}`, {first}"))),
+        _ => Err(Error::tampered(format!(
+            "does not begin with the header of `{format}`, `{origin}`, {first}"
+        ))),
     }
 }
 

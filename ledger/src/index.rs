@@ -27,7 +27,13 @@ pub(crate) struct Index {
 
 impl Index {
     /// Adds row `seq`. False if the id has a row already: then one event has two leaves.
-    pub(crate) fn insert(&mut self, seq: u64, event_id: &str, amends: Option<&str>, rule: Option<&str>) -> bool {
+    pub(crate) fn insert(
+        &mut self,
+        seq: u64,
+        event_id: &str,
+        amends: Option<&str>,
+        rule: Option<&str>,
+    ) -> bool {
         if let Some(amended) = amends.filter(|_| rule == Some(FILLS_UNKNOWN)) {
             self.amendments.entry(key(amended)).or_default().push(seq);
         }

@@ -73,12 +73,19 @@ impl Journal {
     pub(crate) fn read(&self, store: &dyn Storage, at: u64, len: usize) -> Result<Vec<u8>, Error> {
         let size = len + frame::FRAME_OVERHEAD;
         let bytes = match at.checked_sub(self.durable) {
-            Some(staged) => self.staged.get(staged as usize..staged as usize + size).unwrap_or_default().to_vec(),
+            Some(staged) => self
+                .staged
+                .get(staged as usize..staged as usize + size)
+                .unwrap_or_default()
+                .to_vec(),
             None => store.read(&self.path, at..at + size as u64)?,
         };
         let payload = frame::Frames::new(&bytes).next().map(|f| f.payload.to_vec());
         payload.filter(|p| p.len() == len).ok_or_else(|| {
-            Error::tampered(format!("`{}` offset {at}: not the frame that was written there", self.path))
+            Error::tampered(format!(
+                "`{}` offset {at}: not the frame that was written there",
+                self.path
+            ))
         })
     }
 }

@@ -36,7 +36,8 @@ impl Vkey {
         if !is_name(name) {
             return Err(Error::reject(format!("`{name}` cannot name a key")));
         }
-        let key = VerifyingKey::from_bytes(public).map_err(|_| Error::reject("the bytes are not an Ed25519 key"))?;
+        let key = VerifyingKey::from_bytes(public)
+            .map_err(|_| Error::reject("the bytes are not an Ed25519 key"))?;
         let canonical = key.to_edwards().compress().to_bytes() == *public;
         if key.is_weak() || !canonical {
             return Err(Error::reject("the Ed25519 key is weak or not in canonical form"));
@@ -62,11 +63,17 @@ impl Vkey {
 
 /// A name of a key has no space and no `+` (C2SP signed-note).
 pub(crate) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 255 && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
+    !name.is_empty()
+        && name.len() <= 255
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
 }
 
 fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
-    let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(public).finalize();
+    let hash = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', ED25519])
+        .chain_update(public)
+        .finalize();
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
@@ -84,11 +91,17 @@ impl FromStr for Vkey {
         let bad = || Error::reject("not a vkey: `name+hex8+base64` of an Ed25519 key");
         let mut parts = text.splitn(3, '+');
         let (name, id, base64) = (parts.next(), parts.next(), parts.next());
-        let (name, id, base64) = (name.ok_or_else(bad)?, id.ok_or_else(bad)?, base64.ok_or_else(bad)?);
+        let (name, id, base64) =
+            (name.ok_or_else(bad)?, id.ok_or_else(bad)?, base64.ok_or_else(bad)?);
         let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| bad())?;
-        let public = bytes.strip_prefix(&[ED25519]).and_then(|b| b.try_into().ok()).ok_or_else(bad)?;
+        let public =
+            bytes.strip_prefix(&[ED25519]).and_then(|b| b.try_into().ok()).ok_or_else(bad)?;
         let key = Self::new(name, public)?;
-        if HEXLOWER.encode(&key.id) == id { Ok(key) } else { Err(Error::reject("the vkey's id does not fit its key")) }
+        if HEXLOWER.encode(&key.id) == id {
+            Ok(key)
+        } else {
+            Err(Error::reject("the vkey's id does not fit its key"))
+        }
     }
 }
 
@@ -113,9 +126,13 @@ pub fn sign_checkpoint(checkpoint: &Checkpoint, signer: &dyn Signer) -> Result<N
     let signature = signer.sign(text.as_bytes())?;
     let vkey = signer.vkey();
     if !vkey.verify(text.as_bytes(), &signature) {
-        return Err(Error::new(Kind::Reopen, "the signer made a signature that does not hold under its key"));
+        return Err(Error::new(
+            Kind::Reopen,
+            "the signer made a signature that does not hold under its key",
+        ));
     }
-    let line = NoteSignature { name: vkey.name.clone(), key_id: vkey.id, signature: signature.to_vec() };
+    let line =
+        NoteSignature { name: vkey.name.clone(), key_id: vkey.id, signature: signature.to_vec() };
     Ok(Note { text, signatures: vec![line] })
 }
 
@@ -141,7 +158,8 @@ impl FileSigner {
     /// `name` cannot name a key, or there is no randomness.
     pub fn generate(name: &str) -> Result<Self, Error> {
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|e| Error::new(Kind::Retry, format!("no randomness: {e}")))?;
+        getrandom::fill(&mut seed)
+            .map_err(|e| Error::new(Kind::Retry, format!("no randomness: {e}")))?;
         Self::from_seed(name, &seed)
     }
 
@@ -151,19 +169,25 @@ impl FileSigner {
     /// The file is missing, others may read it, or it is not a key.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let shown = path.display();
-        let metadata = fs::metadata(path).map_err(|e| Error::io(format!("read the key `{shown}`"), e))?;
+        let metadata =
+            fs::metadata(path).map_err(|e| Error::io(format!("read the key `{shown}`"), e))?;
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(Error::reject(format!("others may read the key `{shown}`; set its mode to 0600")));
+            return Err(Error::reject(format!(
+                "others may read the key `{shown}`; set its mode to 0600"
+            )));
         }
-        let text = fs::read_to_string(path).map_err(|e| Error::io(format!("read the key `{shown}`"), e))?;
-        Self::parse(text.trim_end()).ok_or_else(|| Error::reject(format!("`{shown}` is not a private key")))
+        let text = fs::read_to_string(path)
+            .map_err(|e| Error::io(format!("read the key `{shown}`"), e))?;
+        Self::parse(text.trim_end())
+            .ok_or_else(|| Error::reject(format!("`{shown}` is not a private key")))
     }
 
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix("PRIVATE+KEY+")?.splitn(3, '+');
         let (name, id, base64) = (parts.next()?, parts.next()?, parts.next()?);
         let bytes = BASE64.decode(base64.as_bytes()).ok()?;
-        let signer = Self::from_seed(name, bytes.strip_prefix(&[ED25519])?.try_into().ok()?).ok()?;
+        let signer =
+            Self::from_seed(name, bytes.strip_prefix(&[ED25519])?.try_into().ok()?).ok()?;
         (HEXLOWER.encode(&signer.vkey.id) == id).then_some(signer)
     }
 
@@ -175,10 +199,13 @@ impl FileSigner {
         let key = [&[ED25519], &self.key.as_bytes()[..]].concat();
         let (name, id) = (&self.vkey.name, HEXLOWER.encode(&self.vkey.id));
         let text = format!("PRIVATE+KEY+{name}+{id}+{}\n", BASE64.encode(&key));
-        let written = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
+        let written =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(
+                |mut file| {
+                    file.write_all(text.as_bytes())?;
+                    file.sync_all()
+                },
+            );
         written.map_err(|e| Error::io(format!("write the key `{}`", path.display()), e))
     }
 }

@@ -35,5 +35,5 @@ pub use intake::{Outcome, QuarantineId, Receipt, Submission};
 pub use key::{DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};
 pub use note::Note;
 pub use snapshot::Snapshot;
-pub use tlog::{Frontier, Hash, NodeSource, Tile, sha256, leaf_hash, node_hash};
+pub use tlog::{Frontier, Hash, NodeSource, Tile, leaf_hash, node_hash, sha256};
 pub use writer::{InitOptions, Ledger};

@@ -89,7 +89,11 @@ impl Log {
         }
         self.index.insert_event(seq, event);
         let offset = self.wal.stage(wal::LEAF, &leaf);
-        self.take(leaf_hash(&leaf), Place { offset, len: leaf.len() as u32 }, event.timestamp("recorded_at"));
+        self.take(
+            leaf_hash(&leaf),
+            Place { offset, len: leaf.len() as u32 },
+            event.timestamp("recorded_at"),
+        );
         Ok(seq)
     }
 
@@ -163,7 +167,13 @@ impl Log {
         Ok(known)
     }
 
-    fn add_texts(&mut self, store: &dyn Storage, seq: u64, event: &Event, known: &mut Known) -> Result<(), Error> {
+    fn add_texts(
+        &mut self,
+        store: &dyn Storage,
+        seq: u64,
+        event: &Event,
+        known: &mut Known,
+    ) -> Result<(), Error> {
         let committed = backtrail_schemas::columns::TEXT_FIELDS
             .iter()
             .filter(|field| event.text(&format!("{field}_commitment")).is_some());
@@ -180,7 +190,12 @@ impl Log {
     }
 
     /// The vault's record of the event of row `seq`; `None` if it was erased.
-    fn vault_record(&mut self, store: &dyn Storage, seq: u64, event_id: &str) -> Result<Option<EventRecord>, Error> {
+    fn vault_record(
+        &mut self,
+        store: &dyn Storage,
+        seq: u64,
+        event_id: &str,
+    ) -> Result<Option<EventRecord>, Error> {
         let key = key(event_id);
         if seq >= self.first {
             let Some(place) = self.vault_index.get(&key) else { return Ok(None) };
@@ -194,7 +209,8 @@ impl Log {
         }
         let (_, places) = self.cache.vault.as_ref().expect("set above");
         let Some(place) = places.get(&key).copied() else { return Ok(None) };
-        let journal = Journal::new(vault::path(first), vault::FORMAT, &self.origin, first, u64::MAX);
+        let journal =
+            Journal::new(vault::path(first), vault::FORMAT, &self.origin, first, u64::MAX);
         EventRecord::parse(&journal.read(store, place.offset, place.len as usize)?).map(Some)
     }
 }
@@ -204,7 +220,10 @@ pub(crate) fn vault_places(bytes: &[u8]) -> HashMap<Key, Place> {
     let frames = crate::frame::Frames::new(bytes).filter(|frame| frame.kind == vault::EVENT);
     let places = frames.filter_map(|frame| {
         let record = EventRecord::parse(frame.payload).ok()?;
-        Some((key(&record.event_id), Place { offset: frame.offset as u64, len: frame.payload.len() as u32 }))
+        Some((
+            key(&record.event_id),
+            Place { offset: frame.offset as u64, len: frame.payload.len() as u32 },
+        ))
     });
     places.collect()
 }

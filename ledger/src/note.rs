@@ -39,12 +39,16 @@ impl Note {
     pub fn open(&self, keys: &[Vkey]) -> Result<&str, Error> {
         let mut good = 0;
         for line in &self.signatures {
-            let matching = keys.iter().filter(|key| key.name() == line.name && key.id() == line.key_id);
+            let matching =
+                keys.iter().filter(|key| key.name() == line.name && key.id() == line.key_id);
             for key in matching {
                 let signature = <[u8; 64]>::try_from(line.signature.as_slice());
                 let holds = signature.is_ok_and(|s| key.verify(self.text.as_bytes(), &s));
                 if !holds {
-                    return Err(Error::tampered(format!("the signature of `{}` does not hold", line.name)));
+                    return Err(Error::tampered(format!(
+                        "the signature of `{}` does not hold",
+                        line.name
+                    )));
                 }
                 good += 1;
             }
@@ -75,7 +79,9 @@ impl FromStr for Note {
         if lines.len() > NOTE_SIGNATURES_MAX {
             return Err(bad("too many signatures"));
         }
-        let signatures = lines.into_iter().map(|line| signature(line).ok_or_else(|| bad("a malformed signature line")));
+        let signatures = lines
+            .into_iter()
+            .map(|line| signature(line).ok_or_else(|| bad("a malformed signature line")));
         Ok(Self { text: text.to_owned(), signatures: signatures.collect::<Result<_, _>>()? })
     }
 }
@@ -85,7 +91,11 @@ fn signature(line: &str) -> Option<NoteSignature> {
     let bytes = BASE64.decode(base64.as_bytes()).ok()?;
     let (key_id, signature) = bytes.split_first_chunk::<4>()?;
     let fits = !signature.is_empty() && crate::key::is_name(name);
-    fits.then(|| NoteSignature { name: name.to_owned(), key_id: *key_id, signature: signature.to_vec() })
+    fits.then(|| NoteSignature {
+        name: name.to_owned(),
+        key_id: *key_id,
+        signature: signature.to_vec(),
+    })
 }
 
 impl fmt::Display for Note {

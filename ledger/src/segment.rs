@@ -31,7 +31,14 @@ pub mod keys {
 
 /// The columns with a bloom filter: the ids that people look up.
 pub const BLOOM_COLUMNS: &[&str] = &[
-    "event_id", "deployment_id", "change_id", "version", "commit_sha", "artifact_digest", "rollback_id", "rollback_of",
+    "event_id",
+    "deployment_id",
+    "change_id",
+    "version",
+    "commit_sha",
+    "artifact_digest",
+    "rollback_id",
+    "rollback_of",
     "incident_id",
 ];
 
@@ -90,7 +97,8 @@ impl Seal {
     pub fn parse(event: &Event, at: u64) -> Result<Self, Error> {
         let text = |key: &str| event.attribute(key).unwrap_or_default();
         let number = |key: &str| text(key).parse::<u64>().ok();
-        let hash = |key: &str| HEXLOWER.decode(text(key).as_bytes()).ok()?.try_into().ok().map(Hash);
+        let hash =
+            |key: &str| HEXLOWER.decode(text(key).as_bytes()).ok()?.try_into().ok().map(Hash);
         let seal = (|| {
             Some(Self {
                 file: text("file").to_owned(),
@@ -107,6 +115,7 @@ impl Seal {
             let named = seal.file == path(&seal.rows) && seal.rows.start < seal.rows.end;
             said && named && seal.rows.end == at && crate::entry::is(event, "segment_sealed")
         };
-        seal.filter(fits).ok_or_else(|| Error::tampered(format!("row {at} does not seal the rows before it")))
+        seal.filter(fits)
+            .ok_or_else(|| Error::tampered(format!("row {at} does not seal the rows before it")))
     }
 }

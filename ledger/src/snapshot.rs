@@ -19,7 +19,7 @@ use crate::segment::{Seal, chain};
 use crate::storage::{Local, Storage};
 use crate::tiles::TileReader;
 use crate::tlog::{Frontier, NodeSource as _, inclusion_proof, leaf_hash, verify_inclusion};
-use crate::vault::{self, QuarantineRecord, EventRecord, IdentityRecord};
+use crate::vault::{self, EventRecord, IdentityRecord, QuarantineRecord};
 use crate::wal;
 use crate::writer::{CHECKPOINT, note_path};
 
@@ -74,7 +74,10 @@ impl Snapshot {
                 let note = read_note(&store, &note_path(size))?;
                 let checkpoint: Checkpoint = note.text.parse()?;
                 if checkpoint.size != size || checkpoint.origin != head.origin || size > head.size {
-                    return Err(Error::tampered(format!("`{}` is of another log or size", note_path(size))));
+                    return Err(Error::tampered(format!(
+                        "`{}` is of another log or size",
+                        note_path(size)
+                    )));
                 }
                 (note, checkpoint)
             }
@@ -83,15 +86,28 @@ impl Snapshot {
         check_root(&store, &seals, &leaves, &checkpoint)?;
         let genesis = match seals.first() {
             Some(seal) => chain::open(&store, seal)?.first_rows()?.event(0)?,
-            None => leaf::decode(leaves.first().ok_or_else(|| Error::tampered("a log without rows"))?)?,
+            None => {
+                leaf::decode(leaves.first().ok_or_else(|| Error::tampered("a log without rows"))?)?
+            }
         };
-        if !entry::is(&genesis, "genesis") || genesis.attribute("origin") != Some(&checkpoint.origin) {
+        if !entry::is(&genesis, "genesis")
+            || genesis.attribute("origin") != Some(&checkpoint.origin)
+        {
             return Err(Error::tampered("row 0 is not the genesis entry of this log"));
         }
         let key: Vkey = genesis.attribute("vkey").unwrap_or_default().parse()?;
         note.open(&[key])?;
         let paths = seals.iter().map(|seal| store.resolve(&seal.file)).collect::<Result<_, _>>()?;
-        Ok(Self { store, note, checkpoint, genesis, seals, paths, tail: leaves, recent: Mutex::new(None) })
+        Ok(Self {
+            store,
+            note,
+            checkpoint,
+            genesis,
+            seals,
+            paths,
+            tail: leaves,
+            recent: Mutex::new(None),
+        })
     }
 
     /// The head that everything here is read at.
@@ -137,7 +153,8 @@ impl Snapshot {
     /// # Errors
     /// A row has a column that this version does not know.
     pub fn tail(&self) -> Result<RecordBatch, Error> {
-        let events = self.tail.iter().map(|leaf| leaf::decode(leaf)).collect::<Result<Vec<_>, _>>()?;
+        let events =
+            self.tail.iter().map(|leaf| leaf::decode(leaf)).collect::<Result<Vec<_>, _>>()?;
         Ok(to_batch(self.tail_start(), &events)?)
     }
 
@@ -150,7 +167,8 @@ impl Snapshot {
     /// # Errors
     /// `Reject` if there is no such row below the checkpoint.
     pub fn leaf(&self, seq: u64) -> Result<Vec<u8>, Error> {
-        let missing = || Error::reject(format!("no row {seq} in a log of {} rows", self.checkpoint.size));
+        let missing =
+            || Error::reject(format!("no row {seq} in a log of {} rows", self.checkpoint.size));
         if let Some(at) = seq.checked_sub(self.tail_start()) {
             return self.tail.get(at as usize).cloned().ok_or_else(missing);
         }
@@ -178,7 +196,9 @@ impl Snapshot {
         let hashes = inclusion_proof(seq, self.checkpoint.size, &tiles)?;
         let leaf = tiles.node(0, seq)?;
         if !verify_inclusion(&leaf, seq, self.checkpoint.size, &hashes, &self.checkpoint.root) {
-            return Err(Error::tampered(format!("the tiles around row {seq} are not those that were signed")));
+            return Err(Error::tampered(format!(
+                "the tiles around row {seq} are not those that were signed"
+            )));
         }
         Ok(TlogProof { index: seq, extra: None, hashes, checkpoint: self.note.clone() })
     }
@@ -191,7 +211,10 @@ impl Snapshot {
         for seal in &self.seals {
             let mut seq = seal.rows.start;
             for batch in chain::open(&self.store, seal)?.columns(&["event_id"])? {
-                let ids = batch.column(0).as_string_opt::<i32>().ok_or_else(|| Error::tampered("`event_id` is no text"))?;
+                let ids = batch
+                    .column(0)
+                    .as_string_opt::<i32>()
+                    .ok_or_else(|| Error::tampered("`event_id` is no text"))?;
                 if let Some(at) = ids.iter().position(|id| id == Some(event_id)) {
                     return Ok(Some(seq + at as u64));
                 }
@@ -225,9 +248,11 @@ impl Snapshot {
     pub fn people(&self) -> Result<Vec<(String, String)>, Error> {
         let Some(bytes) = self.store.read_if_any(vault::IDENTITIES)? else { return Ok(Vec::new()) };
         let mut people = std::collections::BTreeMap::new();
-        for frame in crate::frame::Frames::new(&bytes).filter(|frame| frame.kind == vault::IDENTITY) {
+        for frame in crate::frame::Frames::new(&bytes).filter(|frame| frame.kind == vault::IDENTITY)
+        {
             let record = IdentityRecord::parse(frame.payload)?;
-            let shown = record.name.unwrap_or_else(|| format!("{} ({})", record.id, record.directory));
+            let shown =
+                record.name.unwrap_or_else(|| format!("{} ({})", record.id, record.directory));
             people.insert(record.pseudonym, shown);
         }
         Ok(people.into_iter().collect())
@@ -242,7 +267,9 @@ impl Snapshot {
         for (path, _) in self.store.list("quarantine")? {
             let Some(first) = vault::first_of(&path, vault::quarantine_path) else { continue };
             let bytes = self.store.read_all(&path)?;
-            for frame in vault::records(&bytes, vault::QUARANTINE_FORMAT, &self.checkpoint().origin, first)? {
+            for frame in
+                vault::records(&bytes, vault::QUARANTINE_FORMAT, &self.checkpoint().origin, first)?
+            {
                 found.push(QuarantineRecord::parse(frame.payload)?);
             }
         }
@@ -253,7 +280,9 @@ impl Snapshot {
     ///
     /// # Errors
     /// The vault is there and damaged.
-    pub fn texts(&self) -> Result<impl Iterator<Item = Result<(String, String, String), Error>>, Error> {
+    pub fn texts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(String, String, String), Error>>, Error> {
         let files = self.store.list("vault")?.into_iter().map(|(path, _)| path);
         let files = files.filter(|path| vault::first_of(path, vault::path).is_some());
         Ok(files.flat_map(|path| match texts_of(&self.store, &path) {
@@ -268,12 +297,17 @@ fn texts_of(store: &dyn Storage, path: &str) -> Result<Vec<(String, String, Stri
     let mut texts = Vec::new();
     for frame in crate::frame::Frames::new(&bytes).filter(|frame| frame.kind == vault::EVENT) {
         let record = EventRecord::parse(frame.payload)?;
-        texts.extend(record.texts.into_iter().map(|(field, text)| (record.event_id.clone(), field, text)));
+        texts.extend(
+            record.texts.into_iter().map(|(field, text)| (record.event_id.clone(), field, text)),
+        );
     }
     Ok(texts)
 }
 
-fn segment_leaves(segment: Segment, start: u64) -> Box<dyn Iterator<Item = Result<(u64, Vec<u8>), Error>>> {
+fn segment_leaves(
+    segment: Segment,
+    start: u64,
+) -> Box<dyn Iterator<Item = Result<(u64, Vec<u8>), Error>>> {
     let batches = match segment.batches() {
         Ok(batches) => batches,
         Err(e) => return Box::new(std::iter::once(Err(e))),
@@ -303,7 +337,10 @@ fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Vec<Seal>, Vec<V
     let bytes = store.read_all(&path)?;
     let contents = wal::read(&bytes, &head.origin, first)?;
     let Some(frames) = contents.leaves.get(..(head.size - first) as usize) else {
-        return Err(Error::tampered(format!("`{path}` ends before the checkpoint's row {}", head.size)));
+        return Err(Error::tampered(format!(
+            "`{path}` ends before the checkpoint's row {}",
+            head.size
+        )));
     };
     let leaves: Vec<Vec<u8>> = frames.iter().map(|frame| frame.payload.to_vec()).collect();
     let seals = match first {
@@ -314,7 +351,12 @@ fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Vec<Seal>, Vec<V
 }
 
 /// Cuts what was read at the head to an older `size`.
-fn cut(store: &dyn Storage, seals: &mut Vec<Seal>, leaves: &mut Vec<Vec<u8>>, size: u64) -> Result<(), Error> {
+fn cut(
+    store: &dyn Storage,
+    seals: &mut Vec<Seal>,
+    leaves: &mut Vec<Vec<u8>>,
+    size: u64,
+) -> Result<(), Error> {
     let tail_start = seals.last().map_or(0, |seal| seal.rows.end);
     if size >= tail_start {
         leaves.truncate((size - tail_start) as usize);
@@ -323,7 +365,8 @@ fn cut(store: &dyn Storage, seals: &mut Vec<Seal>, leaves: &mut Vec<Vec<u8>>, si
     leaves.clear();
     while let Some(seal) = seals.pop_if(|seal| seal.rows.end > size) {
         if seal.rows.start < size {
-            let rows = segment_leaves(chain::open(store, &seal)?, seal.rows.start).take((size - seal.rows.start) as usize);
+            let rows = segment_leaves(chain::open(store, &seal)?, seal.rows.start)
+                .take((size - seal.rows.start) as usize);
             *leaves = rows.map(|row| row.map(|(_, leaf)| leaf)).collect::<Result<_, _>>()?;
         }
     }
@@ -331,12 +374,21 @@ fn cut(store: &dyn Storage, seals: &mut Vec<Seal>, leaves: &mut Vec<Vec<u8>>, si
 }
 
 /// Whether the sealed rows' tree, taken from tiles, and the tail give the checkpoint's root.
-fn check_root(store: &dyn Storage, seals: &[Seal], leaves: &[Vec<u8>], checkpoint: &Checkpoint) -> Result<(), Error> {
+fn check_root(
+    store: &dyn Storage,
+    seals: &[Seal],
+    leaves: &[Vec<u8>],
+    checkpoint: &Checkpoint,
+) -> Result<(), Error> {
     let start = seals.last().map_or(0, |seal| seal.rows.end);
     let mut frontier = frontier_at(store, start)?;
     leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
     let same = frontier.size() == checkpoint.size && frontier.root() == checkpoint.root;
-    if same { Ok(()) } else { Err(Error::tampered("the rows are not those that the checkpoint signs")) }
+    if same {
+        Ok(())
+    } else {
+        Err(Error::tampered("the rows are not those that the checkpoint signs"))
+    }
 }
 
 /// The compact range of `[0, size)`, from tiles.

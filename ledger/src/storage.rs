@@ -64,7 +64,9 @@ pub trait Storage: Send + Sync {
     fn read_all(&self, path: &str) -> Result<Vec<u8>, Error> {
         match self.len(path)? {
             len if len <= FILE_BYTES_MAX => self.read(path, 0..len),
-            len => Err(Error::reject(format!("`{path}` has {len} bytes, more than {FILE_BYTES_MAX}"))),
+            len => {
+                Err(Error::reject(format!("`{path}` has {len} bytes, more than {FILE_BYTES_MAX}")))
+            }
         }
     }
 
@@ -154,7 +156,10 @@ impl Storage for Local {
                 let mut holder = String::new();
                 // The name is a courtesy; without it the answer is the same.
                 let _ = file.read_to_string(&mut holder);
-                return Err(Error::new(Kind::Locked, format!("process {} writes this ledger", holder.trim())));
+                return Err(Error::new(
+                    Kind::Locked,
+                    format!("process {} writes this ledger", holder.trim()),
+                ));
             }
             Err(fs::TryLockError::Error(e)) => return Err(Error::io(format!("lock `{LOCK}`"), e)),
         }
@@ -194,21 +199,26 @@ impl Storage for Local {
         }
         sync_files(&mut open)?;
         for (path, folder) in &folders {
-            folder.sync_all().map_err(|e| Error::io(format!("sync the folder `{}`", path.display()), e))?;
+            folder
+                .sync_all()
+                .map_err(|e| Error::io(format!("sync the folder `{}`", path.display()), e))?;
         }
         Ok(())
     }
 
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         let target = self.resolve(path)?;
-        let appended = OpenOptions::new().append(true).open(target).and_then(|mut file| file.write_all(bytes));
+        let appended =
+            OpenOptions::new().append(true).open(target).and_then(|mut file| file.write_all(bytes));
         appended.map_err(|e| Error::io(format!("append to `{path}`"), e))
     }
 
     fn sync(&self, path: &str) -> Result<(), Error> {
         let target = self.resolve(path)?;
         let synced = OpenOptions::new().append(true).open(target).and_then(|file| file.sync_data());
-        synced.map_err(|e| Error::io(format!("sync `{path}`"), e).during(Kind::Reopen, "the disk refused a sync"))
+        synced.map_err(|e| {
+            Error::io(format!("sync `{path}`"), e).during(Kind::Reopen, "the disk refused a sync")
+        })
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
@@ -273,7 +283,9 @@ impl Storage for Local {
             folder.sync_all()
         })();
         match removed {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(format!("remove `{path}`"), e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io(format!("remove `{path}`"), e))
+            }
             _ => Ok(()),
         }
     }

@@ -32,9 +32,13 @@ impl<'a> TileReader<'a> {
         if let Some(hashes) = self.cache.borrow().get(&(level, index)) {
             return Ok(hashes.clone());
         }
-        let hashes = (self.size >> (8 * u32::from(level))).saturating_sub(index.saturating_mul(WIDTH));
+        let hashes =
+            (self.size >> (8 * u32::from(level))).saturating_sub(index.saturating_mul(WIDTH));
         if hashes == 0 || level > 7 {
-            return Err(Error::reject(format!("no tile {index} of level {level} in a tree of {} leaves", self.size)));
+            return Err(Error::reject(format!(
+                "no tile {index} of level {level} in a tree of {} leaves",
+                self.size
+            )));
         }
         let name = Tile { level, index, width: hashes.min(WIDTH) as u16 };
         let hashes = self.read(&name)?;

@@ -9,7 +9,7 @@ pub mod proof;
 pub mod tile;
 
 pub use frontier::Frontier;
-pub use hash::{sha256, Hash, leaf_hash, node_hash};
+pub use hash::{Hash, leaf_hash, node_hash, sha256};
 pub use proof::{
     NodeSource, consistency_proof, inclusion_proof, root_of, verify_consistency, verify_inclusion,
 };

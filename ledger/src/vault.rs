@@ -67,7 +67,11 @@ fn sorted(map: Map<String, Json>) -> Json {
 }
 
 /// Reads a payload with `read`, and refuses whatever would not be written the same way.
-fn parse<T>(payload: &[u8], read: impl FnOnce(&mut Map<String, Json>) -> Option<T>, write: fn(&T) -> Json) -> Result<T, Error> {
+fn parse<T>(
+    payload: &[u8],
+    read: impl FnOnce(&mut Map<String, Json>) -> Option<T>,
+    write: fn(&T) -> Json,
+) -> Result<T, Error> {
     let parsed = match json::parse(payload) {
         Ok(Json::Object(mut map)) => read(&mut map),
         _ => None,
@@ -169,7 +173,11 @@ impl EventRecord {
     /// It is not exactly what [`Self::to_bytes`] gives.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
         let read = |map: &mut Map<String, Json>| {
-            Some(Self { event_id: text(map, "event_id")?, salts: texts(map, "salts")?, texts: texts(map, "texts")? })
+            Some(Self {
+                event_id: text(map, "event_id")?,
+                salts: texts(map, "salts")?,
+                texts: texts(map, "texts")?,
+            })
         };
         parse(payload, read, Self::to_json)
     }
@@ -213,10 +221,14 @@ pub struct IdentityRecord {
 impl IdentityRecord {
     fn to_json(&self) -> Json {
         let fields = [
-            ("directory", &self.directory), ("event_id", &self.event_id), ("id", &self.id),
-            ("pseudonym", &self.pseudonym), ("salt", &self.salt),
+            ("directory", &self.directory),
+            ("event_id", &self.event_id),
+            ("id", &self.id),
+            ("pseudonym", &self.pseudonym),
+            ("salt", &self.salt),
         ];
-        let mut map: Map<_, _> = fields.iter().map(|(k, v)| ((*k).to_owned(), Json::from((*v).clone()))).collect();
+        let mut map: Map<_, _> =
+            fields.iter().map(|(k, v)| ((*k).to_owned(), Json::from((*v).clone()))).collect();
         if let Some(name) = &self.name {
             map.insert("name".into(), name.clone().into());
         }
@@ -248,7 +260,8 @@ impl IdentityRecord {
 
     /// The commitment: field `identity`, over the JSON array of pseudonym, directory, id and, if known, name.
     pub fn commitment(&self) -> Option<String> {
-        let parts = [Some(&self.pseudonym), Some(&self.directory), Some(&self.id), self.name.as_ref()];
+        let parts =
+            [Some(&self.pseudonym), Some(&self.directory), Some(&self.id), self.name.as_ref()];
         let value = Json::from_iter(parts.into_iter().flatten().cloned()).to_string();
         Some(commitment(&salt_of(&self.salt)?, &self.event_id, "identity", value.as_bytes()))
     }
@@ -265,7 +278,10 @@ pub struct KeyRecord {
 
 impl KeyRecord {
     fn to_json(&self) -> Json {
-        Json::from_iter([("key".to_owned(), self.key.clone()), ("salt".to_owned(), self.salt.clone())])
+        Json::from_iter([
+            ("key".to_owned(), self.key.clone()),
+            ("salt".to_owned(), self.salt.clone()),
+        ])
     }
 
     /// The payload of the frame.
@@ -278,7 +294,9 @@ impl KeyRecord {
     /// # Errors
     /// It is not exactly what [`Self::to_bytes`] gives.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        let read = |map: &mut Map<String, Json>| Some(Self { key: text(map, "key")?, salt: text(map, "salt")? });
+        let read = |map: &mut Map<String, Json>| {
+            Some(Self { key: text(map, "key")?, salt: text(map, "salt")? })
+        };
         parse(payload, read, Self::to_json)
     }
 
@@ -324,8 +342,11 @@ impl QuarantineRecord {
         self.delivery.write_to(&mut map);
         let entries = self.entries.iter().map(|entry| {
             let fields = [
-                ("code", &entry.code), ("event_id", &entry.event_id), ("headers_salt", &entry.headers_salt),
-                ("payload_salt", &entry.payload_salt), ("reason", &entry.reason),
+                ("code", &entry.code),
+                ("event_id", &entry.event_id),
+                ("headers_salt", &entry.headers_salt),
+                ("payload_salt", &entry.payload_salt),
+                ("reason", &entry.reason),
             ];
             Json::from_iter(fields.map(|(key, value)| (key.to_owned(), value.clone())))
         });
@@ -375,7 +396,10 @@ impl QuarantineRecord {
 /// # Errors
 /// The header is another one, or the file does not end where a frame ends.
 pub fn records<'a>(
-    bytes: &'a [u8], format: &str, origin: &str, first: u64,
+    bytes: &'a [u8],
+    format: &str,
+    origin: &str,
+    first: u64,
 ) -> Result<Vec<frame::Frame<'a>>, Error> {
     let mut frames = Frames::new(bytes);
     frame::check_header(frames.next(), format, origin, first)?;

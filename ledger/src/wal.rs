@@ -91,10 +91,13 @@ pub struct Contents<'a> {
 /// # Errors
 /// The header is another one, or frames of whole batches contradict each other: that is never the work of a crash.
 pub fn read<'a>(bytes: &'a [u8], origin: &str, first: u64) -> Result<Contents<'a>, Error> {
-    let at = |offset: usize, what: &str| Error::tampered(format!("`{}` offset {offset}: {what}", path(first)));
+    let at = |offset: usize, what: &str| {
+        Error::tampered(format!("`{}` offset {offset}: {what}", path(first)))
+    };
     let mut frames = Frames::new(bytes);
     frame::check_header(frames.next(), FORMAT, origin, first).map_err(|e| at(0, &e.to_string()))?;
-    let mut contents = Contents { leaves: Vec::new(), commits: Vec::new(), committed: 0, end: End::Clean };
+    let mut contents =
+        Contents { leaves: Vec::new(), commits: Vec::new(), committed: 0, end: End::Clean };
     contents.committed = frames.at();
     let mut pending = Vec::new();
     while let Some(frame) = frames.next() {
@@ -103,13 +106,20 @@ pub fn read<'a>(bytes: &'a [u8], origin: &str, first: u64) -> Result<Contents<'a
             COMMIT => {
                 let size = first + contents.leaves.len() as u64;
                 let commit = Commit::from_bytes(frame.payload);
-                let commit = commit.filter(|c| c.first == size && c.end == size + pending.len() as u64);
-                let commit = commit.ok_or_else(|| at(frame.offset, "a commit that does not fit its rows"))?;
+                let commit =
+                    commit.filter(|c| c.first == size && c.end == size + pending.len() as u64);
+                let commit = commit
+                    .ok_or_else(|| at(frame.offset, "a commit that does not fit its rows"))?;
                 contents.leaves.append(&mut pending);
                 contents.commits.push(commit);
                 contents.committed = frame.end();
             }
-            other => return Err(at(frame.offset, &format!("a frame of type {other}, which this file cannot have"))),
+            other => {
+                return Err(at(
+                    frame.offset,
+                    &format!("a frame of type {other}, which this file cannot have"),
+                ));
+            }
         }
     }
     contents.end = match frames.end() {
@@ -119,7 +129,9 @@ pub fn read<'a>(bytes: &'a [u8], origin: &str, first: u64) -> Result<Contents<'a
         None => End::Clean,
     };
     // Damage followed by a later batch lies in rows that were acknowledged: a crash tears only the end.
-    if contents.end != End::Clean && later_commit(bytes, contents.committed, first + contents.leaves.len() as u64) {
+    if contents.end != End::Clean
+        && later_commit(bytes, contents.committed, first + contents.leaves.len() as u64)
+    {
         return Err(at(contents.committed, "damaged within committed rows"));
     }
     Ok(contents)

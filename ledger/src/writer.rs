@@ -78,7 +78,9 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`].
     pub fn open_storage(
-        store: Arc<dyn Storage>, signer: Box<dyn Signer>, clock: Arc<dyn Clock>,
+        store: Arc<dyn Storage>,
+        signer: Box<dyn Signer>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let lock = store.lock()?;
         let recovered = recover::recover(&*store, &*signer)?;
@@ -117,7 +119,10 @@ impl Ledger {
     fn ready(&mut self) -> Result<(), Error> {
         match self.health {
             Health::Good => Ok(()),
-            Health::Broken => Err(Error::new(Kind::Reopen, "a write failed in a way that only opening the ledger again repairs")),
+            Health::Broken => Err(Error::new(
+                Kind::Reopen,
+                "a write failed in a way that only opening the ledger again repairs",
+            )),
             Health::Stale => {
                 let rebuilt = self.rebuild();
                 self.health = match &rebuilt {
@@ -146,7 +151,9 @@ impl Ledger {
         self.health = match &done {
             Ok(_) => Health::Good,
             Err(e) if e.kind() == Kind::Retry => Health::Stale,
-            Err(e) if matches!(e.kind(), Kind::Reject | Kind::Clock) && self.nothing_staged() => Health::Good,
+            Err(e) if matches!(e.kind(), Kind::Reject | Kind::Clock) && self.nothing_staged() => {
+                Health::Good
+            }
             Err(e) if matches!(e.kind(), Kind::Reject | Kind::Clock) => Health::Stale,
             Err(_) => Health::Broken,
         };
@@ -216,7 +223,8 @@ impl Ledger {
     pub fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {
         self.guarded(|ledger| {
             let fields = [("action", "linked"), ("pseudonym", pseudonym), ("same_as", same_as)];
-            let seq = ledger.push_entry("identity", &format!("linked:{pseudonym}:{same_as}"), &fields)?;
+            let seq =
+                ledger.push_entry("identity", &format!("linked:{pseudonym}:{same_as}"), &fields)?;
             ledger.flush()?;
             Ok(seq)
         })
@@ -253,7 +261,12 @@ impl Ledger {
     }
 
     /// Stages one of the ledger's own entries.
-    fn push_entry(&mut self, phase: &str, natural_key: &str, fields: &[(&str, &str)]) -> Result<u64, Error> {
+    fn push_entry(
+        &mut self,
+        phase: &str,
+        natural_key: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<u64, Error> {
         let at = self.entry_time();
         self.close_day(at)?;
         let origin = self.log.origin.clone();
@@ -295,7 +308,10 @@ impl Ledger {
         }
         self.clock_seen = Some((now, elapsed));
         match &self.clock_suspect {
-            Some(what) => Err(Error::new(Kind::Clock, format!("{what}; intake stops until the time is confirmed"))),
+            Some(what) => Err(Error::new(
+                Kind::Clock,
+                format!("{what}; intake stops until the time is confirmed"),
+            )),
             None => Ok(()),
         }
     }
@@ -304,7 +320,9 @@ impl Ledger {
     fn seal_if_due(&mut self) -> Result<(), Error> {
         let since = self.log.tail_since.filter(|_| !self.log.simulated && self.log.tail.len() > 1);
         match since {
-            Some(since) if self.clock.now().micros() - since.micros() > SEAL_AGE_US => self.seal_tail(),
+            Some(since) if self.clock.now().micros() - since.micros() > SEAL_AGE_US => {
+                self.seal_tail()
+            }
             _ => Ok(()),
         }
     }

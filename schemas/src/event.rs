@@ -51,9 +51,11 @@ impl Value {
             Self::Boolean(b) => (*b).into(),
             Self::Timestamp(at) => at.to_string().into(),
             Self::StringList(list) => list.as_slice().into(),
-            Self::StringMap(map) => {
-                map.iter().map(|(key, text)| (key.clone(), text.as_str().into())).collect::<serde_json::Map<_, _>>().into()
-            }
+            Self::StringMap(map) => map
+                .iter()
+                .map(|(key, text)| (key.clone(), text.as_str().into()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
         }
     }
 

@@ -29,7 +29,8 @@ fn the_demo_leaves_what_it_says_and_the_same_bytes_twice() {
     let said = ok(dir.path(), ["demo", "trial"]);
     let first = files(&dir.path().join("trial"));
     for report in ["soc2", "hipaa", "monthly", "incident"] {
-        for file in ["report.json", "report.html", "report.md", "manifest.json", "checkpoint.note"] {
+        for file in ["report.json", "report.html", "report.md", "manifest.json", "checkpoint.note"]
+        {
             assert!(first.contains_key(&format!("reports/{report}/{file}")), "{report}/{file}");
         }
         let out = format!("trial/reports/{report}");
@@ -56,7 +57,8 @@ fn a_flipped_byte_in_a_report_folder_is_found() {
         let at = changed.len() / 2;
         changed[at] ^= 1;
         std::fs::write(report.join(&name), &changed).unwrap();
-        let ran = run(dir.path(), ["report", "verify", "trial/reports/incident", "--vkey", "trial/vkey"]);
+        let ran =
+            run(dir.path(), ["report", "verify", "trial/reports/incident", "--vkey", "trial/vkey"]);
         assert_ne!(ran.exit, 0, "{name}");
         std::fs::write(report.join(&name), &bytes).unwrap();
     }

@@ -29,9 +29,17 @@ fn errors_say_what_where_and_what_next() {
     check(&run(&["sql", "--ledger", "nowhere", "select 1"]), 66, &["nowhere is not a ledger"]);
     check(&run(&["sql", "select 1"]), 66, &["no ledger is named"]);
     check(&run(&["ingest", "--ledger", "ledger", "missing.ndjson"]), 66, &["missing.ndjson"]);
-    check(&run(&["ingest", "--ledger", "ledger", "--source", "gitbug", "history.ndjson"]), 64, &["gitbug"]);
+    check(
+        &run(&["ingest", "--ledger", "ledger", "--source", "gitbug", "history.ndjson"]),
+        64,
+        &["gitbug"],
+    );
     check(&run(&["init", "ledger", "--origin", "errors.example/test"]), 73, &["ledger"]);
-    check(&run(&["sql", "--ledger", "ledger", "select servce from events"]), 65, &["servce", "service"]);
+    check(
+        &run(&["sql", "--ledger", "ledger", "select servce from events"]),
+        65,
+        &["servce", "service"],
+    );
     check(&run(&["sql", "--ledger", "ledger", "select * from evens"]), 65, &["evens"]);
     check(&run(&["sql", "--ledger", "ledger", "drop table events"]), 65, &["only"]);
     check(&run(&["metrics", "--ledger", "ledger", "--period", "2026-13"]), 64, &["2026-13"]);
@@ -46,7 +54,11 @@ fn a_wrong_key_is_refused_in_both_directions() {
     let dir = trial();
     ok(dir.path(), ["init", "other", "--origin", "errors.example/other"]);
     check(&run(dir.path(), ["verify", "ledger", "--vkey", "other.vkey"]), 12, &["key"]);
-    check(&run(dir.path(), ["ingest", "--ledger", "ledger", "--key", "other.key", "history.ndjson"]), 65, &["key"]);
+    check(
+        &run(dir.path(), ["ingest", "--ledger", "ledger", "--key", "other.key", "history.ndjson"]),
+        65,
+        &["key"],
+    );
     check(&run(dir.path(), ["verify", "ledger", "--vkey", "not a key"]), 64, &["key"]);
     assert_eq!(run(dir.path(), ["verify", "ledger", "--vkey", "ledger.vkey"]).exit, 0);
 }
@@ -60,7 +72,19 @@ fn a_malformed_delivery_is_kept_with_its_place() {
     assert!(ran.out.contains("quarantined"), "{}", ran.out);
     let listed = ok(dir.path(), ["quarantine", "list", "--ledger", "ledger", "--format", "csv"]);
     assert!(listed.contains("bad.ndjson"), "{listed}");
-    let ran = run(dir.path(), ["ingest", "--ledger", "ledger", "--fail-on", "quarantine", "--source", "native", "bad.ndjson"]);
+    let ran = run(
+        dir.path(),
+        [
+            "ingest",
+            "--ledger",
+            "ledger",
+            "--fail-on",
+            "quarantine",
+            "--source",
+            "native",
+            "bad.ndjson",
+        ],
+    );
     assert_eq!(ran.exit, 1, "{}", ran.err);
 }
 

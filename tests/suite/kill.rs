@@ -25,13 +25,18 @@ fn a_killed_ingest_loses_no_receipt() {
         let workers: Vec<_> = (0..2)
             .map(|worker| {
                 let dir = dir.path();
-                scope.spawn(move || (worker..KILLS).step_by(2).filter(|n| kill_once(dir, *n)).count())
+                scope.spawn(move || {
+                    (worker..KILLS).step_by(2).filter(|n| kill_once(dir, *n)).count()
+                })
             })
             .collect();
         workers.into_iter().map(|w| w.join().unwrap()).sum::<usize>()
     });
     println!("{KILLS} kills, {partial} between the first and the last receipt");
-    assert!(partial >= PARTIAL_MIN, "only {partial} of {KILLS} kills fell between the first and the last receipt");
+    assert!(
+        partial >= PARTIAL_MIN,
+        "only {partial} of {KILLS} kills fell between the first and the last receipt"
+    );
 }
 
 /// Kills one `ingest` after a number of receipts that depends on `n`, and checks what is left. Whether some but not

@@ -9,7 +9,10 @@ use crate::tool::ok;
 fn examples(page: &str) -> Vec<String> {
     let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let ours = |line: &&str| line.starts_with("backtrail ") || line.starts_with("export ");
-    blocks.map(|block| block.lines().filter(ours).collect::<Vec<_>>().join("\n")).filter(|block| !block.is_empty()).collect()
+    blocks
+        .map(|block| block.lines().filter(ours).collect::<Vec<_>>().join("\n"))
+        .filter(|block| !block.is_empty())
+        .collect()
 }
 
 #[test]
@@ -17,7 +20,8 @@ fn the_readmes_examples_run() {
     let dir = tempfile::tempdir().unwrap();
     let bin = dir.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_backtrail-under-test"), bin.join("backtrail")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_backtrail-under-test"), bin.join("backtrail"))
+        .unwrap();
     ok(dir.path(), ["demo"]);
     let deliveries = dir.path().join("deliveries");
     std::fs::create_dir(&deliveries).unwrap();
@@ -29,7 +33,12 @@ fn the_readmes_examples_run() {
     assert!(examples.len() >= 4);
     for example in examples {
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-        let output = Command::new("sh").args(["-euc", &example]).current_dir(dir.path()).env("PATH", path).output().unwrap();
+        let output = Command::new("sh")
+            .args(["-euc", &example])
+            .current_dir(dir.path())
+            .env("PATH", path)
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{example}\n{said}");
     }

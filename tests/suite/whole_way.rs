@@ -6,11 +6,14 @@ use std::path::Path;
 use crate::tool::ok;
 
 /// Metrics that are about recording, and so may depend on the order of arrival (docs/metrics.md lists them).
-const ABOUT_RECORDING: &[&str] = &["late_events", "reapply_without_rca", "amendments", "conflicts", "duplicates"];
+const ABOUT_RECORDING: &[&str] =
+    &["late_events", "reapply_without_rca", "amendments", "conflicts", "duplicates"];
 
 /// The story's lines in the order in which they were received.
 fn story() -> Vec<String> {
-    backtrail_samples::story_in_order().map(|line| String::from_utf8(line.to_vec()).unwrap()).collect()
+    backtrail_samples::story_in_order()
+        .map(|line| String::from_utf8(line.to_vec()).unwrap())
+        .collect()
 }
 
 /// Writes the batches as files, ingests one after the other, and prints the quarter's metrics without those about
@@ -38,7 +41,8 @@ fn shuffled(lines: &[String], seed: u64) -> Vec<String> {
     let mut lines = lines.to_vec();
     let mut state = seed;
     for at in (1..lines.len()).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         lines.swap(at, (state >> 33) as usize % (at + 1));
     }
     lines
@@ -56,7 +60,11 @@ fn arrival_changes_no_metric() {
     assert_eq!(metrics_of(dir.path(), "twice", &[&lines, &lines]), straight);
     for seed in [1, 2] {
         let mixed = shuffled(&lines, seed);
-        assert_eq!(metrics_of(dir.path(), &format!("mixed-{seed}"), &[&mixed]), straight, "seed {seed}");
+        assert_eq!(
+            metrics_of(dir.path(), &format!("mixed-{seed}"), &[&mixed]),
+            straight,
+            "seed {seed}"
+        );
     }
 }
 
@@ -67,13 +75,16 @@ fn the_same_deliveries_again_add_nothing() {
     std::fs::write(dir.path().join("story.ndjson"), lines.join("\n")).unwrap();
     ok(dir.path(), ["init", "ledger", "--origin", "story.example/test", "--simulated-clock"]);
     let ingest = || -> serde_json::Value {
-        let out = ok(dir.path(), ["ingest", "--ledger", "ledger", "--format", "json", "story.ndjson"]);
+        let out =
+            ok(dir.path(), ["ingest", "--ledger", "ledger", "--format", "json", "story.ndjson"]);
         serde_json::from_str(&out).unwrap()
     };
     let first = ingest();
     let count = |counts: &serde_json::Value, name: &str| counts[name].as_u64().unwrap();
     assert_eq!(count(&first, "deliveries"), lines.len() as u64);
-    let sum = |c: &serde_json::Value| ["accepted", "duplicate", "amended", "conflict"].iter().map(|n| count(c, n)).sum::<u64>();
+    let sum = |c: &serde_json::Value| {
+        ["accepted", "duplicate", "amended", "conflict"].iter().map(|n| count(c, n)).sum::<u64>()
+    };
     assert_eq!(sum(&first), count(&first, "events"));
     let second = ingest();
     assert_eq!((count(&second, "accepted"), count(&second, "amended")), (0, 0));

@@ -25,7 +25,9 @@ pub(crate) fn sql(global: &Global, args: &Sql) -> Result<(), Failure> {
 pub(crate) fn metrics(global: &Global, args: &Metrics) -> Result<(), Failure> {
     match &args.action {
         Some(MetricsAction::List(formatted)) => {
-            let rows = metrics::definitions().iter().map(|m| [m.name.clone(), m.unit.clone(), m.question.clone()]);
+            let rows = metrics::definitions()
+                .iter()
+                .map(|m| [m.name.clone(), m.unit.clone(), m.question.clone()]);
             rows::print(&rows::of_texts(["metric", "unit", "shows"], rows), formatted)
         }
         Some(MetricsAction::Explain { name }) => explain(name),
@@ -38,7 +40,10 @@ pub(crate) fn metrics(global: &Global, args: &Metrics) -> Result<(), Failure> {
                 by: args.by.clone(),
                 ..MetricFilter::default()
             };
-            rows::print(&runtime.block_on(session.metrics(&filter)).map_err(session::asked)?, &args.formatted)
+            rows::print(
+                &runtime.block_on(session.metrics(&filter)).map_err(session::asked)?,
+                &args.formatted,
+            )
         }
     }
 }
@@ -60,15 +65,27 @@ pub(crate) fn timeline(global: &Global, args: &Timeline) -> Result<(), Failure> 
     let (runtime, session) = session::open(global, &config, &args.at)?;
     let rows = timeline_rows(&runtime, &session, &args.incident)?;
     if rows.is_empty() {
-        return Err(Failure::new(NO_INPUT, format_args!("no incident `{}` at this checkpoint", args.incident))
-            .hint("`backtrail sql \"select incident_id, title, started_at from incidents\"` lists them"));
+        return Err(Failure::new(
+            NO_INPUT,
+            format_args!("no incident `{}` at this checkpoint", args.incident),
+        )
+        .hint(
+            "`backtrail sql \"select incident_id, title, started_at from incidents\"` lists them",
+        ));
     }
     rows::print(&rows, &args.formatted)
 }
 
-fn timeline_rows(runtime: &Runtime, session: &Session, incident: &str) -> Result<backtrail_query::Rows, Failure> {
+fn timeline_rows(
+    runtime: &Runtime,
+    session: &Session,
+    incident: &str,
+) -> Result<backtrail_query::Rows, Failure> {
     let literal = incident.replace('\'', "''");
-    Ok(runtime.block_on(session.sql(&format!("{TIMELINE} where incident_id = '{literal}' order by occurred_at, seq")))?)
+    Ok(runtime
+        .block_on(session.sql(&format!(
+            "{TIMELINE} where incident_id = '{literal}' order by occurred_at, seq"
+        )))?)
 }
 
 /// What a person reads of a timeline; `select *` has the rest.

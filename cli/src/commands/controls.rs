@@ -12,13 +12,19 @@ pub(crate) fn controls(what: &Controls) -> Result<(), Failure> {
     let pack = pack::core();
     match what {
         Controls::List(formatted) => {
-            let rows = pack.controls.iter().map(|c| [c.id.clone(), c.title.clone(), c.statement.clone()]);
+            let rows =
+                pack.controls.iter().map(|c| [c.id.clone(), c.title.clone(), c.statement.clone()]);
             rows::print(&rows::of_texts(["control", "title", "statement"], rows), formatted)
         }
         Controls::Show { id } => {
-            let control = pack.control(id).map_err(|e| usage(Failure::from(e).hint("`backtrail controls list` prints them all")))?;
+            let control = pack.control(id).map_err(|e| {
+                usage(Failure::from(e).hint("`backtrail controls list` prints them all"))
+            })?;
             let mut out = Out::new();
-            out.line(format_args!("{} {}\n\n{}\n\n{}\n", control.id, control.title, control.statement, control.procedure))?;
+            out.line(format_args!(
+                "{} {}\n\n{}\n\n{}\n",
+                control.id, control.title, control.statement, control.procedure
+            ))?;
             out.line(control.sql.trim_end())?;
             out.finish()
         }

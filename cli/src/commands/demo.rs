@@ -48,10 +48,14 @@ fn clear(dir: &Path) -> Result<(), Failure> {
     if empty {
         return Ok(());
     }
-    let ours = Snapshot::open(&dir.join("ledger"), None).is_ok_and(|s| s.checkpoint().origin == ORIGIN);
+    let ours =
+        Snapshot::open(&dir.join("ledger"), None).is_ok_and(|s| s.checkpoint().origin == ORIGIN);
     if !ours {
-        return Err(Failure::new(CANNOT_WRITE, format_args!("{} is not empty and not an earlier demo", dir.display()))
-            .hint("name another folder: `backtrail demo FOLDER`"));
+        return Err(Failure::new(
+            CANNOT_WRITE,
+            format_args!("{} is not empty and not an earlier demo", dir.display()),
+        )
+        .hint("name another folder: `backtrail demo FOLDER`"));
     }
     fs::remove_dir_all(dir).map_err(|e| unwritable(dir, &e))
 }
@@ -81,10 +85,17 @@ impl Clock for DemoClock {
 
 fn verified(ledger_dir: &Path, vkey: &Path) -> Result<String, Failure> {
     let keys = crate::vkeys::read(&vkey.to_string_lossy())?;
-    let report = verify::verify(ledger_dir, &VerifyOptions { keys, demo: true, ..VerifyOptions::default() });
+    let report =
+        verify::verify(ledger_dir, &VerifyOptions { keys, demo: true, ..VerifyOptions::default() });
     match report.findings.first() {
-        None => Ok(format!("every row, file and commitment holds; size {}, root {}", report.size, report.root)),
-        Some(finding) => Err(Failure::bug(format_args!("the demo's own ledger does not verify: {}", finding.message))),
+        None => Ok(format!(
+            "every row, file and commitment holds; size {}, root {}",
+            report.size, report.root
+        )),
+        Some(finding) => Err(Failure::bug(format_args!(
+            "the demo's own ledger does not verify: {}",
+            finding.message
+        ))),
     }
 }
 
@@ -130,7 +141,13 @@ fn reports() -> [(&'static str, Vec<Target>); 2] {
 const QUARTER: &str = "2026-Q3";
 
 fn at(period: &str) -> At {
-    At { checkpoint: None, as_of: None, tz: None, parameters: Vec::new(), period: Some(period.to_owned()) }
+    At {
+        checkpoint: None,
+        as_of: None,
+        tz: None,
+        parameters: Vec::new(),
+        period: Some(period.to_owned()),
+    }
 }
 
 fn next_steps(dir: &Path) -> String {

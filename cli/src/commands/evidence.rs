@@ -14,17 +14,25 @@ use crate::{rows, vkeys};
 /// `verify`
 pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
     if !args.dir.join("checkpoint").is_file() {
-        return Err(Failure::new(NO_INPUT, format_args!("{} is not a ledger: it has no checkpoint", args.dir.display()))
-            .hint("give the ledger folder itself"));
+        return Err(Failure::new(
+            NO_INPUT,
+            format_args!("{} is not a ledger: it has no checkpoint", args.dir.display()),
+        )
+        .hint("give the ledger folder itself"));
     }
     let keys = match &args.vkey {
         Some(given) => vkeys::read(given)?,
         None => {
-            return Err(Failure::new(USAGE, "no key is given to check the log against")
-                .hint("pass --vkey with the key that was published, not one that came with the ledger"));
+            return Err(Failure::new(USAGE, "no key is given to check the log against").hint(
+                "pass --vkey with the key that was published, not one that came with the ledger",
+            ));
         }
     };
-    let since = args.since.as_ref().map(|path| std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))).transpose()?;
+    let since = args
+        .since
+        .as_ref()
+        .map(|path| std::fs::read_to_string(path).map_err(|e| unreadable(path, &e)))
+        .transpose()?;
     let report = verify::verify(
         &args.dir,
         &VerifyOptions {
@@ -54,12 +62,25 @@ fn print_report(report: &Report, json: bool) -> Result<(), Failure> {
         out.line(serde_json::to_string_pretty(report).map_err(Failure::bug)?)?;
     } else {
         for f in &report.findings {
-            let place = [f.file.clone(), f.index.map(|i| format!("entry {i}")), f.offset.map(|o| format!("offset {o}"))];
+            let place = [
+                f.file.clone(),
+                f.index.map(|i| format!("entry {i}")),
+                f.offset.map(|o| format!("offset {o}")),
+            ];
             let place: Vec<String> = place.into_iter().flatten().collect();
-            out.line(format_args!("{} {}{}{}", f.exit, f.code, if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) }, format_args!(": {}", f.message)))?;
+            out.line(format_args!(
+                "{} {}{}{}",
+                f.exit,
+                f.code,
+                if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) },
+                format_args!(": {}", f.message)
+            ))?;
         }
         let verdict = if report.exit == 0 { "verified" } else { "NOT verified" };
-        out.line(format_args!("{verdict}: {} at size {}, root {}, anchor: {}", report.origin, report.size, report.root, report.anchor))?;
+        out.line(format_args!(
+            "{verdict}: {} at size {}, root {}, anchor: {}",
+            report.origin, report.size, report.root, report.anchor
+        ))?;
     }
     out.finish()
 }
@@ -69,7 +90,9 @@ fn hint_of(exit: u8) -> &'static str {
     match exit {
         12 => "the key and the log do not belong together: ask for the published key",
         13 => "the log goes back behind what you hold: keep both, and ask the operator",
-        40 => "a key that anybody has, or that came with the log, proves nothing; pass the published key (--demo for the demo)",
+        40 => {
+            "a key that anybody has, or that came with the log, proves nothing; pass the published key (--demo for the demo)"
+        }
         _ => "keep the folder as it is and show the findings to whoever answers for the log",
     }
 }
@@ -99,11 +122,16 @@ pub(crate) fn verify_proof(args: &VerifyProof) -> Result<(), Failure> {
     let keys = vkeys::read(&args.vkey)?;
     let text = read_text(&args.proof)?;
     let leaf = std::fs::read(&args.leaf).map_err(|e| unreadable(&args.leaf, &e))?;
-    let checked = text.parse::<TlogProof>().and_then(|proof| proof.verify(&leaf_hash(&leaf), &keys).map(|c| (proof.index, c)));
+    let checked = text
+        .parse::<TlogProof>()
+        .and_then(|proof| proof.verify(&leaf_hash(&leaf), &keys).map(|c| (proof.index, c)));
     match checked {
         Ok((index, checkpoint)) => {
             let mut out = Out::new();
-            out.line(format_args!("holds: entry {index} of {} at size {}", checkpoint.origin, checkpoint.size))?;
+            out.line(format_args!(
+                "holds: entry {index} of {} at size {}",
+                checkpoint.origin, checkpoint.size
+            ))?;
             out.finish()
         }
         Err(error) => Err(Failure::new(NO, format_args!("the proof does not hold: {error}"))
@@ -134,7 +162,9 @@ pub(crate) fn quarantine(global: &Global, formatted: &Formatted) -> Result<(), F
     say(format_args!("{} in quarantine", entries.len()));
     let rows = entries.into_iter().flat_map(|q| {
         let (id, at, source) = (q.id, q.received_at, q.source);
-        q.entries.into_iter().map(move |e| [id.clone(), at.clone(), source.clone(), e.code, e.reason])
+        q.entries
+            .into_iter()
+            .map(move |e| [id.clone(), at.clone(), source.clone(), e.code, e.reason])
     });
     rows::print(&rows::of_texts(["id", "received_at", "source", "code", "reason"], rows), formatted)
 }

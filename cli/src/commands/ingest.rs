@@ -24,12 +24,18 @@ pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
     let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
     let context = Context { simulated_clock: ledger.simulated_clock(), ..Context::file() };
     let mut teller = Teller::new(args.format == Some(IngestFormat::Ndjson));
-    let totals = run::run(&mut ledger, &options(args, context), &mut std::io::stdin().lock(), &mut |submission, receipt| {
-        teller.tell(submission, receipt)
-    })?;
+    let totals = run::run(
+        &mut ledger,
+        &options(args, context),
+        &mut std::io::stdin().lock(),
+        &mut |submission, receipt| teller.tell(submission, receipt),
+    )?;
     teller.finish(&totals, args.format)?;
     if totals.quarantined > 0 {
-        say(format_args!("warning: {} of {} deliveries are in quarantine", totals.quarantined, totals.deliveries));
+        say(format_args!(
+            "warning: {} of {} deliveries are in quarantine",
+            totals.quarantined, totals.deliveries
+        ));
         say("hint: `backtrail quarantine list` shows why");
     }
     if args.fail_on.is_some() && totals.quarantined > 0 { Err(Failure::silent(NO)) } else { Ok(()) }
@@ -52,25 +58,37 @@ fn options(args: &Ingest, context: Context) -> Options {
 /// Shows the events that would be appended, and what would be quarantined.
 fn dry_run(args: &Ingest) -> Result<(), Failure> {
     let mut out = Out::new();
-    let totals = run::dry_run(&options(args, Context::file()), &mut std::io::stdin().lock(), &mut |_, mapped| {
-        for draft in &mapped.drafts {
-            let columns: serde_json::Map<_, _> = draft.event.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect();
-            out.line(serde_json::Value::Object(columns))?;
-        }
-        for reject in &mapped.rejects {
-            say(format_args!("quarantined: {}: {}", reject.code, reject.reason));
-        }
-        Ok::<(), Failure>(())
-    })?;
+    let totals = run::dry_run(
+        &options(args, Context::file()),
+        &mut std::io::stdin().lock(),
+        &mut |_, mapped| {
+            for draft in &mapped.drafts {
+                let columns: serde_json::Map<_, _> = draft
+                    .event
+                    .iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_json()))
+                    .collect();
+                out.line(serde_json::Value::Object(columns))?;
+            }
+            for reject in &mapped.rejects {
+                say(format_args!("quarantined: {}: {}", reject.code, reject.reason));
+            }
+            Ok::<(), Failure>(())
+        },
+    )?;
     out.finish()?;
     say(line_of(&totals));
     Ok(())
 }
 
 /// Ingests recorded deliveries that are in memory; the line of counts.
-pub(crate) fn lines(ledger: &mut Ledger, lines: impl Iterator<Item = &'static [u8]>) -> Result<String, Failure> {
+pub(crate) fn lines(
+    ledger: &mut Ledger,
+    lines: impl Iterator<Item = &'static [u8]>,
+) -> Result<String, Failure> {
     let context = Context { simulated_clock: true, ..Context::file() };
-    let options = Options { paths: vec![backtrail_ingest::read::STDIN.into()], source: None, context };
+    let options =
+        Options { paths: vec![backtrail_ingest::read::STDIN.into()], source: None, context };
     let mut bytes = lines.flat_map(|line| [line, b"\n"]);
     let mut stdin = Chunks { current: &[], rest: &mut bytes };
     let totals = run::run(ledger, &options, &mut stdin, &mut |_, _| Ok::<(), Failure>(()))?;
@@ -98,7 +116,10 @@ impl Read for Chunks<'_> {
 /// The counts in one line; deliveries and events each add up.
 fn line_of(t: &Totals) -> String {
     let understood = t.deliveries - t.quarantined - t.ignored;
-    let deliveries = format!("{} deliveries = {understood} understood + {} quarantined + {} ignored", t.deliveries, t.quarantined, t.ignored);
+    let deliveries = format!(
+        "{} deliveries = {understood} understood + {} quarantined + {} ignored",
+        t.deliveries, t.quarantined, t.ignored
+    );
     let events = format!(
         "{} events = {} accepted + {} duplicate + {} amended + {} conflict",
         t.events, t.accepted, t.duplicate, t.amended, t.conflict
@@ -119,7 +140,10 @@ impl Teller {
     fn new(receipts: bool) -> Self {
         let progress = (talks_to_terminal() && !receipts).then(|| {
             let bar = indicatif::ProgressBar::new_spinner();
-            bar.set_style(indicatif::ProgressStyle::with_template("{spinner} {pos} deliveries, {per_sec}").expect("a constant template"));
+            bar.set_style(
+                indicatif::ProgressStyle::with_template("{spinner} {pos} deliveries, {per_sec}")
+                    .expect("a constant template"),
+            );
             bar
         });
         Self { receipts, progress }

@@ -14,13 +14,17 @@ use crate::output::{Out, say};
 /// `init`
 pub(crate) fn init(args: &Init) -> Result<(), Failure> {
     if args.dir.exists() {
-        return Err(Failure::new(CANNOT_WRITE, format_args!("{} exists already", args.dir.display()))
-            .hint("name a folder that does not exist; a ledger is never overwritten"));
+        return Err(Failure::new(
+            CANNOT_WRITE,
+            format_args!("{} exists already", args.dir.display()),
+        )
+        .hint("name a folder that does not exist; a ledger is never overwritten"));
     }
     let key_path = args.key.clone().unwrap_or_else(|| beside(&args.dir, "key"));
     refuse_inside(&key_path, &args.dir)?;
     let signer = FileSigner::generate(&args.origin)?;
-    let recovery = args.recovery_key_out.as_ref().map(|_| FileSigner::generate(&args.origin)).transpose()?;
+    let recovery =
+        args.recovery_key_out.as_ref().map(|_| FileSigner::generate(&args.origin)).transpose()?;
     let options = InitOptions {
         simulated_clock: args.simulated_clock.then_some(DEMO_SEED),
         recovery_key: recovery.as_ref().map(|key| key.vkey().clone()),
@@ -36,10 +40,19 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
     let vkey_path = beside(&args.dir, "vkey");
     std::fs::write(&vkey_path, format!("{vkey}\n")).map_err(|e| unwritable(&vkey_path, &e))?;
     Ledger::init(&args.dir, &options, Box::new(signer), Arc::new(SystemClock::default()))?;
-    say(format_args!("made {} for {}; the signing key is {}", args.dir.display(), args.origin, key_path.display()));
+    say(format_args!(
+        "made {} for {}; the signing key is {}",
+        args.dir.display(),
+        args.origin,
+        key_path.display()
+    ));
     match &args.recovery_key_out {
-        Some(path) => say(format_args!("the recovery key is {}: move it offline now", path.display())),
-        None => say("no recovery key was made: a lost signing key will end this log (see --recovery-key-out)"),
+        Some(path) => {
+            say(format_args!("the recovery key is {}: move it offline now", path.display()))
+        }
+        None => say(
+            "no recovery key was made: a lost signing key will end this log (see --recovery-key-out)",
+        ),
     }
     say("publish this key where auditors look for it:");
     let mut out = Out::new();
@@ -49,8 +62,11 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
 
 fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
     if key.starts_with(dir) {
-        return Err(Failure::new(CANNOT_WRITE, format_args!("{} lies inside the ledger", key.display()))
-            .hint("a ledger is handed to others: keep its keys elsewhere"));
+        return Err(Failure::new(
+            CANNOT_WRITE,
+            format_args!("{} lies inside the ledger", key.display()),
+        )
+        .hint("a ledger is handed to others: keep its keys elsewhere"));
     }
     Ok(())
 }
@@ -74,7 +90,11 @@ pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result
 }
 
 /// The signing key of the ledger at `dir`. A demo ledger needs no file: its key is known to everybody.
-pub(crate) fn signer(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<FileSigner, Failure> {
+pub(crate) fn signer(
+    config: &Config,
+    dir: &Path,
+    key: Option<&PathBuf>,
+) -> Result<FileSigner, Failure> {
     let path = config.key(key, dir);
     if !path.exists() {
         let named = Snapshot::open(dir, None)?.genesis_key()?;
@@ -83,6 +103,7 @@ pub(crate) fn signer(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Resu
         }
     }
     FileSigner::load(&path).map_err(|error| {
-        Failure::from(error).hint("name the key with --key FILE or BACKTRAIL_KEY; `init` wrote it to LEDGER.key")
+        Failure::from(error)
+            .hint("name the key with --key FILE or BACKTRAIL_KEY; `init` wrote it to LEDGER.key")
     })
 }

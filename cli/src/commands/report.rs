@@ -5,7 +5,9 @@ use std::path::Path;
 use backtrail_ledger::verify::{self, VerifyOptions};
 use backtrail_ledger::{FileSigner, Signer as _, Snapshot, Vkey};
 use backtrail_query::Session;
-use backtrail_reports::{Inputs, Integrity, IntegrityFinding, Overlay, Request, Summary, Target, pack};
+use backtrail_reports::{
+    Inputs, Integrity, IntegrityFinding, Overlay, Request, Summary, Target, pack,
+};
 use tokio::runtime::Runtime;
 
 use crate::args::{Global, IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
@@ -20,7 +22,9 @@ pub(crate) fn report(global: &Global, what: &Report) -> Result<(), Failure> {
         Report::Soc2(args) => issue(global, Target::Soc2, &args.common),
         Report::Hipaa(args) => issue(global, Target::Hipaa, &args.common),
         Report::Monthly(args) => issue(global, Target::Monthly, &args.common),
-        Report::Incident(IncidentReport { incident, common }) => issue(global, Target::Incident(incident.clone()), common),
+        Report::Incident(IncidentReport { incident, common }) => {
+            issue(global, Target::Incident(incident.clone()), common)
+        }
         Report::Verify(args) => check(args),
     }
 }
@@ -52,8 +56,10 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
     out.line(format_args!("{}", told(&summary, &args.out)))?;
     out.finish()?;
     match args.fail_on {
-        Some(_) if summary.exceptions > 0 => Err(Failure::new(NO, format_args!("{} exceptions", summary.exceptions))
-            .hint(format_args!("read them in {}", args.out.join("report.json").display()))),
+        Some(_) if summary.exceptions > 0 => {
+            Err(Failure::new(NO, format_args!("{} exceptions", summary.exceptions))
+                .hint(format_args!("read them in {}", args.out.join("report.json").display())))
+        }
         _ => Ok(()),
     }
 }
@@ -118,7 +124,10 @@ fn overlay(path: &Path) -> Result<Overlay, Failure> {
 /// The verifier's findings, as the control about integrity prints them.
 pub(crate) fn integrity(dir: &Path, key: &Vkey) -> Integrity {
     let demo = backtrail_ledger::is_demo(key);
-    let report = verify::verify(dir, &VerifyOptions { keys: vec![key.clone()], demo, ..VerifyOptions::default() });
+    let report = verify::verify(
+        dir,
+        &VerifyOptions { keys: vec![key.clone()], demo, ..VerifyOptions::default() },
+    );
     Integrity {
         exit: report.exit,
         anchor: report.anchor.to_string(),
@@ -127,7 +136,11 @@ pub(crate) fn integrity(dir: &Path, key: &Vkey) -> Integrity {
         findings: report
             .findings
             .iter()
-            .map(|f| IntegrityFinding { code: f.code.to_string(), exit: f.exit, message: f.message.clone() })
+            .map(|f| IntegrityFinding {
+                code: f.code.to_string(),
+                exit: f.exit,
+                message: f.message.clone(),
+            })
             .collect(),
     }
 }
@@ -182,11 +195,15 @@ fn check(args: &ReportVerify) -> Result<(), Failure> {
             out.line(format_args!("{} {}: {}", f.code, f.file, f.message))?;
         }
         let verdict = if found.holds() { "holds" } else { "does NOT hold" };
-        out.line(format_args!("{verdict}: {} files, {} rows proved to be in the log", found.files, found.rows_proved))?;
+        out.line(format_args!(
+            "{verdict}: {} files, {} rows proved to be in the log",
+            found.files, found.rows_proved
+        ))?;
     }
     out.finish()?;
     if !found.holds() {
-        return Err(Failure::silent(NO).hint("do not rely on this folder: ask its sender for the one that was issued"));
+        return Err(Failure::silent(NO)
+            .hint("do not rely on this folder: ask its sender for the one that was issued"));
     }
     if !found.pages_compared {
         say("the pages were made by another version of the tool and were not rendered again");

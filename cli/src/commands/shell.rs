@@ -16,10 +16,19 @@ use crate::output::{say, tell};
 use crate::rows;
 
 /// Reads statements until the end of input; a statement ends with `;`, a command begins with `\`.
-pub(crate) fn run(runtime: &Runtime, session: &Session, formatted: &Formatted) -> Result<(), Failure> {
+pub(crate) fn run(
+    runtime: &Runtime,
+    session: &Session,
+    formatted: &Formatted,
+) -> Result<(), Failure> {
     let mut editor: Editor<Words, DefaultHistory> = Editor::new().map_err(Failure::bug)?;
     editor.set_helper(Some(Words { words: words(runtime, session)? }));
-    say(format_args!("{} at size {} · as of {} · \\? for help", session.source().origin, session.source().size, session.as_of()));
+    say(format_args!(
+        "{} at size {} · as of {} · \\? for help",
+        session.source().origin,
+        session.source().size,
+        session.as_of()
+    ));
     loop {
         let line = match editor.readline("backtrail> ") {
             Ok(line) => line,
@@ -33,16 +42,17 @@ pub(crate) fn run(runtime: &Runtime, session: &Session, formatted: &Formatted) -
         }
         // An entry that cannot be kept costs only the arrow key.
         let _ = editor.add_history_entry(line.trim());
-        let sql: Cow<'_, str> = match statement.split_once(char::is_whitespace).unwrap_or((statement, "")) {
-            ("\\q", _) => return Ok(()),
-            ("\\?", _) => {
-                say(HELP);
-                continue;
-            }
-            ("\\d", "") => TABLES.into(),
-            ("\\d", table) => format!("describe {table}").into(),
-            _ => statement.into(),
-        };
+        let sql: Cow<'_, str> =
+            match statement.split_once(char::is_whitespace).unwrap_or((statement, "")) {
+                ("\\q", _) => return Ok(()),
+                ("\\?", _) => {
+                    say(HELP);
+                    continue;
+                }
+                ("\\d", "") => TABLES.into(),
+                ("\\d", table) => format!("describe {table}").into(),
+                _ => statement.into(),
+            };
         let answer = runtime.block_on(session.sql(&sql)).map_err(Failure::from);
         match answer.and_then(|answer| rows::print(&answer, formatted)) {
             Ok(()) => {}
@@ -51,7 +61,8 @@ pub(crate) fn run(runtime: &Runtime, session: &Session, formatted: &Formatted) -
     }
 }
 
-const HELP: &str = "statements end with `;` · \\d lists tables · \\d TABLE its columns · \\q leaves";
+const HELP: &str =
+    "statements end with `;` · \\d lists tables · \\d TABLE its columns · \\q leaves";
 
 const TABLES: &str = "select table_name from information_schema.tables where table_schema <> 'information_schema' order by 1";
 
@@ -72,8 +83,14 @@ struct Words {
 impl Completer for Words {
     type Candidate = String;
 
-    fn complete(&self, line: &str, pos: usize, _: &rustyline::Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        let start = line[..pos].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &rustyline::Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let start =
+            line[..pos].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
         let begun = &line[start..pos];
         let fitting = self.words.iter().filter(|w| w.starts_with(begun)).cloned();
         Ok((start, fitting.collect()))

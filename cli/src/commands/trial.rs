@@ -20,9 +20,11 @@ pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {
 
 /// `sources`
 pub(crate) fn sources(formatted: &Formatted) -> Result<(), Failure> {
-    let names = ["source", "reads", "natural_key", "authentication", "rollback_recognised", "cannot_tell"];
+    let names =
+        ["source", "reads", "natural_key", "authentication", "rollback_recognised", "cannot_tell"];
     let rows = backtrail_ingest::sources().iter().map(|s| {
-        [s.name, s.reads, s.natural_key, s.authentication, s.rollback, s.cannot_tell].map(str::to_owned)
+        [s.name, s.reads, s.natural_key, s.authentication, s.rollback, s.cannot_tell]
+            .map(str::to_owned)
     });
     rows::print(&rows::of_texts(names, rows), formatted)
 }

@@ -26,7 +26,10 @@ pub(crate) fn check(draft: &Draft, simulated: bool) -> Result<(), Error> {
     for (name, _) in event.iter() {
         let known = column(name).ok_or_else(|| Error::field(name, "is not a column"))?;
         let allowed = name == "recorded_at" && simulated;
-        if known.role == Role::Commitment || known.holds_people() || (OURS.contains(&name) && !allowed) {
+        if known.role == Role::Commitment
+            || known.holds_people()
+            || (OURS.contains(&name) && !allowed)
+        {
             return Err(Error::field(name, "is set by the ledger, never taken from an event"));
         }
     }
@@ -40,7 +43,9 @@ pub(crate) fn check(draft: &Draft, simulated: bool) -> Result<(), Error> {
 }
 
 fn is_own_id(event: &Event) -> bool {
-    event.text("event_id").is_some_and(|id| id.split_once(':').is_some_and(|(source, _)| source == entry::SOURCE))
+    event
+        .text("event_id")
+        .is_some_and(|id| id.split_once(':').is_some_and(|(source, _)| source == entry::SOURCE))
 }
 
 fn check_people(draft: &Draft) -> Result<(), Error> {
@@ -58,5 +63,9 @@ fn check_people(draft: &Draft) -> Result<(), Error> {
 /// The column of the commitment to `field`.
 pub(crate) fn commitment_column(field: &str) -> &'static str {
     let name = format!("{field}_commitment");
-    COLUMNS.iter().find(|c| c.name == name).map(|c| c.name).expect("each field has its commitment column")
+    COLUMNS
+        .iter()
+        .find(|c| c.name == name)
+        .map(|c| c.name)
+        .expect("each field has its commitment column")
 }

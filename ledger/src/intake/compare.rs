@@ -7,8 +7,16 @@ use backtrail_schemas::{Draft, Event, Identity, Value};
 
 /// Columns that say how and when we were told, not what: they are not compared. Commitments are not, either.
 const IGNORED: &[&str] = &[
-    "schema", "recorded_at", "chain_id", "ingest_mode", "time_basis", "authn_method", "authn_verified", "authn_key_id",
-    "source_event_id", "source_event_type",
+    "schema",
+    "recorded_at",
+    "chain_id",
+    "ingest_mode",
+    "time_basis",
+    "authn_method",
+    "authn_verified",
+    "authn_key_id",
+    "source_event_id",
+    "source_event_type",
 ];
 
 /// What a second delivery of an event means.
@@ -53,10 +61,15 @@ impl Known {
 }
 
 /// Compares a draft with what is known; `pseudonym` resolves people, `None` for somebody new.
-pub(crate) fn compare(known: &Known, draft: &Draft, pseudonym: &dyn Fn(&Identity) -> Option<String>) -> Verdict {
+pub(crate) fn compare(
+    known: &Known,
+    draft: &Draft,
+    pseudonym: &dyn Fn(&Identity) -> Option<String>,
+) -> Verdict {
     let mut added = Draft { event: Event::default(), people: Vec::new(), texts: Vec::new() };
     // The time of receipt is ours, and another one at each delivery.
-    let receipt = [&known.event, &draft.event].iter().any(|e| e.text("time_basis") == Some("receipt"));
+    let receipt =
+        [&known.event, &draft.event].iter().any(|e| e.text("time_basis") == Some("receipt"));
     for (name, value) in draft.event.iter() {
         let ignored = IGNORED.contains(&name) || (receipt && name == "occurred_at");
         let column = column(name).filter(|c| !ignored && c.role != Role::Commitment);
@@ -69,23 +82,32 @@ pub(crate) fn compare(known: &Known, draft: &Draft, pseudonym: &dyn Fn(&Identity
                 if new.iter().any(|(key, text)| old.get(key).is_some_and(|o| o != text)) {
                     return Verdict::Differs;
                 }
-                let fresh: BTreeMap<_, _> =
-                    new.iter().filter(|(key, _)| !old.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+                let fresh: BTreeMap<_, _> = new
+                    .iter()
+                    .filter(|(key, _)| !old.contains_key(*key))
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
                 added.event.put(column.name, fresh);
             }
             (Some(old), new) if old == new => {}
             _ => return Verdict::Differs,
         }
     }
-    if !compare_people(known, draft, pseudonym, &mut added) || !compare_texts(known, draft, &mut added) {
+    if !compare_people(known, draft, pseudonym, &mut added)
+        || !compare_texts(known, draft, &mut added)
+    {
         return Verdict::Differs;
     }
-    let nothing = added.event == Event::default() && added.people.is_empty() && added.texts.is_empty();
+    let nothing =
+        added.event == Event::default() && added.people.is_empty() && added.texts.is_empty();
     if nothing { Verdict::Same } else { Verdict::Adds(Box::new(added)) }
 }
 
 fn compare_people(
-    known: &Known, draft: &Draft, pseudonym: &dyn Fn(&Identity) -> Option<String>, added: &mut Draft,
+    known: &Known,
+    draft: &Draft,
+    pseudonym: &dyn Fn(&Identity) -> Option<String>,
+    added: &mut Draft,
 ) -> bool {
     let mut lists: BTreeMap<&str, Vec<Option<String>>> = BTreeMap::new();
     for (name, identity) in &draft.people {

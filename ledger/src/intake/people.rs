@@ -29,9 +29,10 @@ impl People {
     /// The pseudonym of `identity`, if it has one already.
     pub(crate) fn pseudonym(&self, identity: &Identity) -> Option<String> {
         match identity {
-            Identity::Person { directory, id, .. } => {
-                self.known.get(&(directory.clone(), id.clone())).map(|person| person.pseudonym.clone())
-            }
+            Identity::Person { directory, id, .. } => self
+                .known
+                .get(&(directory.clone(), id.clone()))
+                .map(|person| person.pseudonym.clone()),
             Identity::Bot(name) => Some(format!("bot:{name}")),
             Identity::Vendor(name) => Some(format!("vendor:{name}")),
         }
@@ -53,7 +54,11 @@ pub(crate) fn person(bytes: &[u8; 16]) -> String {
 }
 
 /// Puts pseudonyms into the event of `draft`; `resolve` gives them.
-pub(crate) fn put(event: &mut backtrail_schemas::Event, draft: &Draft, resolve: &mut dyn FnMut(&Identity) -> String) {
+pub(crate) fn put(
+    event: &mut backtrail_schemas::Event,
+    draft: &Draft,
+    resolve: &mut dyn FnMut(&Identity) -> String,
+) {
     let mut lists: HashMap<&'static str, Vec<String>> = HashMap::new();
     for (name, identity) in &draft.people {
         let pseudonym = resolve(identity);

@@ -24,7 +24,10 @@ pub fn open(store: &dyn Storage, seal: &Seal) -> Result<Segment, Error> {
     };
     let len = store.len(&seal.file).map_err(at)?;
     if len != seal.bytes {
-        return Err(Error::tampered(format!("`{}` has {len} bytes, its seal says {}", seal.file, seal.bytes)));
+        return Err(Error::tampered(format!(
+            "`{}` has {len} bytes, its seal says {}",
+            seal.file, seal.bytes
+        )));
     }
     let bytes = store.read_all(&seal.file).map_err(at)?;
     if Seal::of(seal.rows.clone(), &bytes, seal.meta_offset) != *seal {
@@ -37,7 +40,11 @@ pub fn open(store: &dyn Storage, seal: &Seal) -> Result<Segment, Error> {
 ///
 /// # Errors
 /// An entry is not a seal, or a file is not the one that was sealed.
-pub fn read_back(store: &dyn Storage, mut first: u64, mut entry: Event) -> Result<Vec<Seal>, Error> {
+pub fn read_back(
+    store: &dyn Storage,
+    mut first: u64,
+    mut entry: Event,
+) -> Result<Vec<Seal>, Error> {
     let mut seals = Vec::new();
     while first > 0 {
         let seal = Seal::parse(&entry, first)?;

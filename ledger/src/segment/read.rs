@@ -6,7 +6,9 @@ use arrow::record_batch::RecordBatch;
 use backtrail_schemas::rows::Rows;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
 use crate::error::Error;
@@ -29,7 +31,8 @@ impl Segment {
     /// # Errors
     /// The bytes are not Parquet, or their metadata claims more than a reader may be made to allocate.
     pub fn open(bytes: Bytes) -> Result<Self, Error> {
-        let footer = bytes.len().checked_sub(8).and_then(|at| bytes[at..].first_chunk::<4>()).copied();
+        let footer =
+            bytes.len().checked_sub(8).and_then(|at| bytes[at..].first_chunk::<4>()).copied();
         let footer = u32::from_le_bytes(footer.ok_or_else(|| unreadable("too short"))?) as usize;
         if footer > FOOTER_BYTES_MAX {
             return Err(unreadable("the footer is too large"));
@@ -39,9 +42,14 @@ impl Segment {
             .with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(unreadable)?;
         let large = metadata.metadata().row_groups().iter().any(|group| {
-            group.total_byte_size() > ROW_GROUP_BYTES_MAX || !(0..=1 << 20).contains(&group.num_rows())
+            group.total_byte_size() > ROW_GROUP_BYTES_MAX
+                || !(0..=1 << 20).contains(&group.num_rows())
         });
-        if large { Err(unreadable("a row group is too large")) } else { Ok(Self { bytes, metadata }) }
+        if large {
+            Err(unreadable("a row group is too large"))
+        } else {
+            Ok(Self { bytes, metadata })
+        }
     }
 
     /// The footer.
@@ -56,15 +64,20 @@ impl Segment {
 
     /// A reader over the whole file, to be narrowed.
     pub fn reader(&self) -> ParquetRecordBatchReaderBuilder<Bytes> {
-        ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone())
-            .with_batch_size(ROW_GROUP_ROWS)
+        ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.bytes.clone(),
+            self.metadata.clone(),
+        )
+        .with_batch_size(ROW_GROUP_ROWS)
     }
 
     /// All rows, in batches of at most [`ROW_GROUP_ROWS`].
     ///
     /// # Errors
     /// A page cannot be read.
-    pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch, Error>> + use<>, Error> {
+    pub fn batches(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, Error>> + use<>, Error> {
         let reader = self.reader().build().map_err(unreadable)?;
         Ok(reader.map(|batch| batch.map_err(unreadable)))
     }
@@ -78,7 +91,8 @@ impl Segment {
             return Err(unreadable(format!("no row group {group}")));
         }
         let rows = self.metadata().row_group(group).num_rows() as usize;
-        let reader = self.reader().with_row_groups(vec![group]).with_batch_size(rows.max(1)).build();
+        let reader =
+            self.reader().with_row_groups(vec![group]).with_batch_size(rows.max(1)).build();
         let mut batches = reader.map_err(unreadable)?;
         match batches.next() {
             Some(batch) => batch.map_err(unreadable),

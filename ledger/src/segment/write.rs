@@ -34,10 +34,12 @@ pub struct Heading<'a> {
 /// # Errors
 /// A batch cannot be made or written.
 pub fn write(
-    heading: &Heading, batches: impl Iterator<Item = Result<RecordBatch, Error>>,
+    heading: &Heading,
+    batches: impl Iterator<Item = Result<RecordBatch, Error>>,
 ) -> Result<(Vec<u8>, Seal), Error> {
     let failed = |e| Error::new(Kind::Reopen, format!("cannot write a segment: {e}"));
-    let mut writer = ArrowWriter::try_new(Vec::new(), rows::schema(), Some(properties(heading))).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows::schema(), Some(properties(heading)))
+        .map_err(failed)?;
     for batch in batches {
         writer.write(&batch?).map_err(failed)?;
     }
@@ -51,7 +53,11 @@ pub fn write(
 /// Where the last data page ends.
 pub fn pages_end(metadata: &ParquetMetaData) -> u64 {
     let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
-    chunks.map(|chunk| chunk.byte_range()).map(|(start, length)| start.saturating_add(length)).max().unwrap_or(0)
+    chunks
+        .map(|chunk| chunk.byte_range())
+        .map(|(start, length)| start.saturating_add(length))
+        .max()
+        .unwrap_or(0)
 }
 
 fn properties(heading: &Heading) -> WriterProperties {

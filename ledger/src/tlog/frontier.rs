@@ -20,7 +20,10 @@ impl Frontier {
         if hashes.len() == size.count_ones() as usize {
             Ok(Self { size, hashes })
         } else {
-            Err(Error::reject(format!("{} hashes cannot be the frontier of {size} leaves", hashes.len())))
+            Err(Error::reject(format!(
+                "{} hashes cannot be the frontier of {size} leaves",
+                hashes.len()
+            )))
         }
     }
 
@@ -48,7 +51,8 @@ impl Frontier {
 
     /// The root of the tree.
     pub fn root(&self) -> Hash {
-        let folded = self.hashes.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
+        let folded =
+            self.hashes.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
         folded.unwrap_or_else(empty_root)
     }
 }

@@ -29,7 +29,11 @@ impl Tile {
             groups = format!("x{:03}/{groups}", rest % 1000);
             rest /= 1000;
         }
-        let partial = if u64::from(self.width) == WIDTH { String::new() } else { format!(".p/{}", self.width) };
+        let partial = if u64::from(self.width) == WIDTH {
+            String::new()
+        } else {
+            format!(".p/{}", self.width)
+        };
         format!("tile/{}/{groups}{partial}", self.level)
     }
 
@@ -87,7 +91,11 @@ impl TileBuilder {
             let width = (size >> (8 * level)) % WIDTH;
             edge.get(level).map_or(0, |hashes| hashes.len() as u64) == width
         });
-        if fits && edge.len() <= 8 { Ok(Self { size, edge }) } else { Err(Error::reject("tiles that do not fit the size")) }
+        if fits && edge.len() <= 8 {
+            Ok(Self { size, edge })
+        } else {
+            Err(Error::reject("tiles that do not fit the size"))
+        }
     }
 
     /// Appends one leaf hash and tells `each` about every hash that it adds: the tile that ends with it, and the hashes
@@ -114,8 +122,9 @@ impl TileBuilder {
 
     /// The tiles that are not full, with their hashes.
     pub fn partials(&self) -> impl Iterator<Item = (Tile, &[Hash])> {
-        Tile::levels(self.size)
-            .filter_map(|(level, _, partial)| Some((partial?, self.edge.get(usize::from(level))?.as_slice())))
+        Tile::levels(self.size).filter_map(|(level, _, partial)| {
+            Some((partial?, self.edge.get(usize::from(level))?.as_slice()))
+        })
     }
 }
 
@@ -141,7 +150,11 @@ pub fn to_bytes(hashes: &[Hash]) -> Vec<u8> {
 /// The length is not that of `tile.width` hashes.
 pub fn from_bytes(tile: &Tile, bytes: &[u8]) -> Result<Vec<Hash>, Error> {
     if bytes.len() != usize::from(tile.width) * 32 {
-        return Err(Error::tampered(format!("`{tile}` has {} bytes, not {}", bytes.len(), usize::from(tile.width) * 32)));
+        return Err(Error::tampered(format!(
+            "`{tile}` has {} bytes, not {}",
+            bytes.len(),
+            usize::from(tile.width) * 32
+        )));
     }
     Ok(bytes.chunks_exact(32).map(|c| Hash(c.try_into().expect("chunks of 32"))).collect())
 }

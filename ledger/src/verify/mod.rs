@@ -134,7 +134,14 @@ pub(crate) struct Claim {
 
 impl<'a> Check<'a> {
     fn new(store: &'a Local, options: &'a VerifyOptions) -> Self {
-        Self { store, options, head: None, claims: BTreeMap::new(), findings: Vec::new(), coverage: Vec::new() }
+        Self {
+            store,
+            options,
+            head: None,
+            claims: BTreeMap::new(),
+            findings: Vec::new(),
+            coverage: Vec::new(),
+        }
     }
 
     fn run(&mut self) -> Result<(), Error> {
@@ -156,10 +163,18 @@ impl<'a> Check<'a> {
 
     fn check_keys(&mut self) {
         if !self.options.demo && self.options.keys.iter().any(is_demo) {
-            self.add(Finding::new("demo_key", 40, "the key is the public demo key: anybody can sign with it"));
+            self.add(Finding::new(
+                "demo_key",
+                40,
+                "the key is the public demo key: anybody can sign with it",
+            ));
         }
         if self.options.require_anchor && self.options.since.is_none() {
-            self.add(Finding::new("no_anchor", 40, "nothing outside the ledger vouches for its head"));
+            self.add(Finding::new(
+                "no_anchor",
+                40,
+                "nothing outside the ledger vouches for its head",
+            ));
         }
     }
 
@@ -184,19 +199,27 @@ impl<'a> Check<'a> {
         let (checkpoint, _) = Checkpoint::open(text, &self.options.keys)?;
         match self.options.keys.iter().any(|key| key.name() == checkpoint.origin) {
             true => Ok(checkpoint),
-            false => Err(Error::reject(format!("the log `{}` is not the one of the key", checkpoint.origin))),
+            false => Err(Error::reject(format!(
+                "the log `{}` is not the one of the key",
+                checkpoint.origin
+            ))),
         }
     }
 
     fn check_since(&mut self, head: &Checkpoint) {
         let Some(note) = &self.options.since else { return };
         match self.open_note(note.as_bytes()) {
-            Err(error) => self.add(Finding::new("since", 12, format!("the note that you hold: {error}"))),
+            Err(error) => {
+                self.add(Finding::new("since", 12, format!("the note that you hold: {error}")))
+            }
             Ok(held) if held.size > head.size => {
-                let message = format!("you hold a head of {} rows, the log has {}", held.size, head.size);
+                let message =
+                    format!("you hold a head of {} rows, the log has {}", held.size, head.size);
                 self.add(Finding::new("rolled_back", 13, message));
             }
-            Ok(held) => self.claim(held.size, held.root, "the note that you hold", "split_view", 13),
+            Ok(held) => {
+                self.claim(held.size, held.root, "the note that you hold", "split_view", 13)
+            }
         }
     }
 
@@ -209,11 +232,17 @@ impl<'a> Check<'a> {
                     self.claim(size, kept.root, &path, "kept_note", 13);
                 }
                 Ok(kept) if kept.size == size => {
-                    let message = format!("a signed head of {size} rows is kept, the log has {}", head.size);
+                    let message =
+                        format!("a signed head of {size} rows is kept, the log has {}", head.size);
                     self.add(Finding::new("rolled_back", 13, message).file(&path));
                 }
-                Ok(_) => self.add(Finding::new("kept_note", 12, "the note is of another size than its name").file(&path)),
-                Err(error) => self.add(Finding::new("kept_note", 12, error.to_string()).file(&path)),
+                Ok(_) => self.add(
+                    Finding::new("kept_note", 12, "the note is of another size than its name")
+                        .file(&path),
+                ),
+                Err(error) => {
+                    self.add(Finding::new("kept_note", 12, error.to_string()).file(&path))
+                }
             }
         }
         Ok(())
@@ -221,17 +250,29 @@ impl<'a> Check<'a> {
 
     fn check_state(&mut self, head: &Checkpoint) -> Result<(), Error> {
         match State::read(self.store) {
-            Ok(None) => self.add(Finding::new("state", 30, "missing: a copy is read-only until its head is confirmed").file(state::PATH)),
+            Ok(None) => self.add(
+                Finding::new(
+                    "state",
+                    30,
+                    "missing: a copy is read-only until its head is confirmed",
+                )
+                .file(state::PATH),
+            ),
             Ok(Some(state)) if state.head.origin != head.origin => {
                 self.add(Finding::new("state", 13, "it is of another log").file(state::PATH));
             }
             Ok(Some(state)) if state.head.size < head.size => {
-                let message = format!("it knows of {} rows, the head has {}", state.head.size, head.size);
+                let message =
+                    format!("it knows of {} rows, the head has {}", state.head.size, head.size);
                 self.add(Finding::new("state", 13, message).file(state::PATH));
             }
             // A larger head was about to be signed when the writer stopped; the rows for it are in the tail.
-            Ok(Some(state)) => self.claim(state.head.size, state.head.root, state::PATH, "state", 13),
-            Err(error) if error.kind() == Kind::Tampered => self.add(Finding::new("state", 11, error.to_string()).file(state::PATH)),
+            Ok(Some(state)) => {
+                self.claim(state.head.size, state.head.root, state::PATH, "state", 13)
+            }
+            Err(error) if error.kind() == Kind::Tampered => {
+                self.add(Finding::new("state", 11, error.to_string()).file(state::PATH))
+            }
             Err(error) => return Err(error),
         }
         Ok(())
@@ -240,13 +281,21 @@ impl<'a> Check<'a> {
     /// Files that do not belong, and files that should be there.
     fn check_files(&mut self, files: &[(String, u64)], expected: &BTreeSet<String>) {
         let passed_over = |path: &str| {
-            path == "state/lock" || path.starts_with("state/tmp/") || path.ends_with(".cut") || path.ends_with(".sock")
+            path == "state/lock"
+                || path.starts_with("state/tmp/")
+                || path.ends_with(".cut")
+                || path.ends_with(".sock")
         };
         let vault = |path: &str| path.starts_with("vault/") && self.options.without_vault;
         let there: BTreeSet<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
         let mut found = Vec::new();
-        for path in there.iter().filter(|path| !expected.contains(**path) && !passed_over(path) && !vault(path)) {
-            found.push(Finding::new("foreign_file", 11, "this file is not part of the log").file(path));
+        for path in there
+            .iter()
+            .filter(|path| !expected.contains(**path) && !passed_over(path) && !vault(path))
+        {
+            found.push(
+                Finding::new("foreign_file", 11, "this file is not part of the log").file(path),
+            );
         }
         for path in expected.iter().filter(|path| !there.contains(path.as_str())) {
             found.push(Finding::new("missing_file", 30, "this file should be there").file(path));
@@ -262,7 +311,10 @@ impl<'a> Check<'a> {
     pub(crate) fn settle(&mut self, size: u64, root: Hash) {
         for claim in self.claims.remove(&size).unwrap_or_default() {
             if claim.root != root {
-                let message = format!("{} says that the first {size} rows have root {}; they have {root}", claim.by, claim.root);
+                let message = format!(
+                    "{} says that the first {size} rows have root {}; they have {root}",
+                    claim.by, claim.root
+                );
                 self.add(Finding::new(claim.code, claim.exit, message));
             }
         }
@@ -285,7 +337,10 @@ impl<'a> Check<'a> {
         if self.findings.is_empty() && self.options.level > Level::Head {
             for (size, claims) in unsettled {
                 for claim in claims {
-                    let message = format!("{} names a head of {size} rows, which the log does not have", claim.by);
+                    let message = format!(
+                        "{} names a head of {size} rows, which the log does not have",
+                        claim.by
+                    );
                     self.add(Finding::new(claim.code, claim.exit, message));
                 }
             }
@@ -298,7 +353,11 @@ impl<'a> Check<'a> {
             origin: self.head.as_ref().map(|h| h.origin.clone()).unwrap_or_default(),
             size: self.head.as_ref().map_or(0, |h| h.size),
             root: self.head.as_ref().map(|h| h.root.to_string()).unwrap_or_default(),
-            levels: levels.into_iter().filter(|l| *l <= self.options.level).map(Level::word).collect(),
+            levels: levels
+                .into_iter()
+                .filter(|l| *l <= self.options.level)
+                .map(Level::word)
+                .collect(),
             coverage: self.coverage,
             findings: self.findings,
         }

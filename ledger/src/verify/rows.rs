@@ -21,7 +21,11 @@ use crate::wal::{self, Commit};
 use crate::writer::{CHECKPOINT, day_changes};
 
 /// Checks all rows, and returns the paths of the files that belong to the log.
-pub(super) fn check(check: &mut Check, head: &Checkpoint, files: &[(String, u64)]) -> Result<BTreeSet<String>, Error> {
+pub(super) fn check(
+    check: &mut Check,
+    head: &Checkpoint,
+    files: &[(String, u64)],
+) -> Result<BTreeSet<String>, Error> {
     let (first, path) = tail_file(check.store, head)?;
     let bytes = check.store.read_all(&path)?;
     let contents = wal::read(&bytes, &head.origin, first)?;
@@ -30,7 +34,8 @@ pub(super) fn check(check: &mut Check, head: &Checkpoint, files: &[(String, u64)
         return Err(Error::tampered(format!("`{path}` ends before row {}", head.size)));
     }
     let first_row = leaf::decode(leaves[0])?;
-    let seals = if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row)? };
+    let seals =
+        if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row)? };
     let mut walk = Walk::new(head, files);
     walk.expected.insert(path);
     for seal in &seals {
@@ -91,7 +96,10 @@ impl<'a> Walk<'a> {
         let segment = chain::open(check.store, seal)?;
         let start = self.frontier.clone();
         if start.size() != seal.rows.start {
-            return Err(Error::tampered(format!("`{}` does not begin where the one before ends", seal.file)));
+            return Err(Error::tampered(format!(
+                "`{}` does not begin where the one before ends",
+                seal.file
+            )));
         }
         self.block.begin(seal.rows.start);
         for batch in segment.batches()? {
@@ -102,13 +110,20 @@ impl<'a> Walk<'a> {
                     let message = format!("`seq` is {}", rows.seq(at));
                     check.add(Finding::new("seq", 11, message).row(seq).file(&seal.file));
                 }
-                let event = rows.event(at).map_err(|e| Error::tampered(format!("`{}` row {seq}: {e}", seal.file)))?;
-                let bytes = leaf::encode(&event).map_err(|e| Error::tampered(format!("`{}` row {seq}: {e}", seal.file)))?;
+                let event = rows
+                    .event(at)
+                    .map_err(|e| Error::tampered(format!("`{}` row {seq}: {e}", seal.file)))?;
+                let bytes = leaf::encode(&event)
+                    .map_err(|e| Error::tampered(format!("`{}` row {seq}: {e}", seal.file)))?;
                 self.row(check, &event, &bytes);
             }
         }
         if self.frontier.size() != seal.rows.end {
-            return Err(Error::tampered(format!("`{}` has rows up to {}", seal.file, self.frontier.size())));
+            return Err(Error::tampered(format!(
+                "`{}` has rows up to {}",
+                seal.file,
+                self.frontier.size()
+            )));
         }
         self.check_footer(check, seal, &segment, &start)?;
         stores::check(check, &mut self.block, None, &mut self.expected)
@@ -116,10 +131,21 @@ impl<'a> Walk<'a> {
 
     /// The footer's metadata, and at level content the whole file, written again from its rows: so nothing in it, no
     /// statistic, index or bloom filter, says anything else than the rows do.
-    fn check_footer(&mut self, check: &mut Check, seal: &Seal, segment: &Segment, start: &Frontier) -> Result<(), Error> {
+    fn check_footer(
+        &mut self,
+        check: &mut Check,
+        seal: &Seal,
+        segment: &Segment,
+        start: &Frontier,
+    ) -> Result<(), Error> {
         let note = check.store.read_if_any(&kept(seal.rows.end))?.unwrap_or_default();
         let note = String::from_utf8_lossy(&note).into_owned();
-        let heading = Heading { origin: &self.head.origin, rows: seal.rows.clone(), frontier: start, checkpoint: &note };
+        let heading = Heading {
+            origin: &self.head.origin,
+            rows: seal.rows.clone(),
+            frontier: start,
+            checkpoint: &note,
+        };
         let metadata = segment.metadata().file_metadata();
         let said = metadata.key_value_metadata().cloned().unwrap_or_default();
         if !key_values(&heading).iter().all(|pair| said.contains(pair)) {
@@ -129,26 +155,40 @@ impl<'a> Walk<'a> {
         if check.options.level < Level::Content {
             return Ok(());
         }
-        let (again, _) = write(&heading, segment.batches()?.map(|batch| batch.and_then(|b| with_our_schema(&b))))?;
-        let same_writer = Segment::open(again.clone().into())?.metadata().file_metadata().created_by() == metadata.created_by();
+        let (again, _) = write(
+            &heading,
+            segment.batches()?.map(|batch| batch.and_then(|b| with_our_schema(&b))),
+        )?;
+        let same_writer =
+            Segment::open(again.clone().into())?.metadata().file_metadata().created_by()
+                == metadata.created_by();
         if !same_writer {
             let by = metadata.created_by().unwrap_or("an unnamed writer");
-            check.coverage.push(format!("statistics of {}, written by {by}, were not recomputed", seal.file));
+            check
+                .coverage
+                .push(format!("statistics of {}, written by {by}, were not recomputed", seal.file));
         } else if sha256(&again) != seal.sha256 {
-            let message = "the file is not what its rows give: statistics, indexes or bloom filters may lie";
+            let message =
+                "the file is not what its rows give: statistics, indexes or bloom filters may lie";
             check.add(Finding::new("statistics", 10, message).file(&seal.file));
         }
         Ok(())
     }
 
-    fn tail(&mut self, check: &mut Check, leaves: &[&[u8]], commits: &[Commit]) -> Result<(), Error> {
+    fn tail(
+        &mut self,
+        check: &mut Check,
+        leaves: &[&[u8]],
+        commits: &[Commit],
+    ) -> Result<(), Error> {
         for commit in commits {
             check.claim(commit.end, commit.root, "a commit frame of the tail", "commit", 11);
         }
         self.block.begin(self.frontier.size());
         for bytes in leaves {
             let seq = self.frontier.size();
-            let event = leaf::decode(bytes).map_err(|e| Error::tampered(format!("row {seq} of the tail: {e}")))?;
+            let event = leaf::decode(bytes)
+                .map_err(|e| Error::tampered(format!("row {seq} of the tail: {e}")))?;
             self.row(check, &event, bytes);
         }
         Ok(())
@@ -160,11 +200,14 @@ impl<'a> Walk<'a> {
         let hash = leaf_hash(bytes);
         self.frontier.push(hash);
         if seq < self.head.size {
-            let (open, matched, store) = (&mut self.open_tiles, &mut self.matched_tiles, check.store);
+            let (open, matched, store) =
+                (&mut self.open_tiles, &mut self.matched_tiles, check.store);
             let mut wrong = Vec::new();
             self.tiles.push(hash, |name, hashes| {
                 if open.remove(&name) {
-                    let same = store.read_all(&name.path()).is_ok_and(|bytes| bytes == tile::to_bytes(hashes));
+                    let same = store
+                        .read_all(&name.path())
+                        .is_ok_and(|bytes| bytes == tile::to_bytes(hashes));
                     if !same {
                         wrong.push(name.path());
                     }
@@ -172,7 +215,9 @@ impl<'a> Walk<'a> {
                 }
             });
             for path in wrong {
-                check.add(Finding::new("tile", 11, "the tile is not what the rows give").file(&path));
+                check.add(
+                    Finding::new("tile", 11, "the tile is not what the rows give").file(&path),
+                );
             }
         }
         check.settle(seq + 1, self.frontier.root());
@@ -189,7 +234,10 @@ impl<'a> Walk<'a> {
     fn check_times(&mut self, check: &mut Check, event: &Event, seq: u64) {
         let recorded = event.timestamp("recorded_at");
         if recorded.is_none() || recorded < self.last {
-            check.add(Finding::new("recorded_at", 14, "missing, or before that of the row before").row(seq));
+            check.add(
+                Finding::new("recorded_at", 14, "missing, or before that of the row before")
+                    .row(seq),
+            );
         }
         let simulated = self.block.simulated;
         let (Some(last), Some(now)) = (self.last, recorded) else {
@@ -197,7 +245,11 @@ impl<'a> Walk<'a> {
             return;
         };
         // A day is closed before its successor's first delivery; the ledger's own entries may come first.
-        if !simulated && day_changes(last, now) && event.text("kind") != Some("ledger") && seq <= self.head.size {
+        if !simulated
+            && day_changes(last, now)
+            && event.text("kind") != Some("ledger")
+            && seq <= self.head.size
+        {
             self.must_keep(seq);
         }
         self.last = Some(now);
@@ -206,17 +258,25 @@ impl<'a> Walk<'a> {
     fn check_entry(&mut self, check: &mut Check, event: &Event, seq: u64) {
         let genesis = entry::is(event, "genesis");
         if genesis != (seq == 0) {
-            check.add(Finding::new("genesis", 11, "row 0, and no other, is the first entry").row(seq));
+            check.add(
+                Finding::new("genesis", 11, "row 0, and no other, is the first entry").row(seq),
+            );
         }
         if seq == 0 {
             let key = event.attribute("vkey").unwrap_or_default();
-            if event.attribute("origin") != Some(&self.head.origin) || !check.options.keys.iter().any(|k| k.to_string() == key) {
-                check.add(Finding::new("genesis", 12, "the first entry names another log or key").row(seq));
+            if event.attribute("origin") != Some(&self.head.origin)
+                || !check.options.keys.iter().any(|k| k.to_string() == key)
+            {
+                check.add(
+                    Finding::new("genesis", 12, "the first entry names another log or key")
+                        .row(seq),
+                );
             }
             self.block.simulated = event.attribute("simulated_clock") == Some("true");
             self.block.vault_key = event.attribute("vault_key_commitment").map(str::to_owned);
         }
-        if let Some(size) = event.attribute("checkpoint").filter(|_| entry::is(event, "report_issued"))
+        if let Some(size) =
+            event.attribute("checkpoint").filter(|_| entry::is(event, "report_issued"))
             && let Ok(size) = size.parse()
         {
             self.must_keep(size);
@@ -244,7 +304,10 @@ impl<'a> Walk<'a> {
             }
         }
         for name in &self.open_tiles {
-            check.add(Finding::new("tile", 11, "a tile of rows that the head does not cover").file(&name.path()));
+            check.add(
+                Finding::new("tile", 11, "a tile of rows that the head does not cover")
+                    .file(&name.path()),
+            );
         }
         let known = self.matched_tiles.iter().chain(&self.open_tiles).map(Tile::path);
         self.expected.extend(known);
@@ -252,7 +315,9 @@ impl<'a> Walk<'a> {
 }
 
 /// The same rows under the schema that our writer gives a file.
-fn with_our_schema(batch: &arrow::record_batch::RecordBatch) -> Result<arrow::record_batch::RecordBatch, Error> {
+fn with_our_schema(
+    batch: &arrow::record_batch::RecordBatch,
+) -> Result<arrow::record_batch::RecordBatch, Error> {
     let rows = Rows::new(batch)?;
     let events = (0..rows.len()).map(|at| rows.event(at)).collect::<Result<Vec<_>, _>>()?;
     let start = if rows.is_empty() { 0 } else { rows.seq(0).cast_unsigned() };

@@ -10,7 +10,8 @@ use crate::entry;
 use crate::error::Error;
 use crate::storage::Storage;
 use crate::vault::{
-    self, DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineEntry, QuarantineRecord, salt_of,
+    self, DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineEntry,
+    QuarantineRecord, salt_of,
 };
 use crate::wal::Commit;
 
@@ -43,7 +44,9 @@ impl Block {
     /// Notes what a row commits to.
     pub(super) fn take(&mut self, event: &Event) {
         let id = event.text("event_id").unwrap_or_default().to_owned();
-        if let Some(committed) = event.attribute("identity_commitment").filter(|_| entry::is(event, "identity")) {
+        if let Some(committed) =
+            event.attribute("identity_commitment").filter(|_| entry::is(event, "identity"))
+        {
             self.identities.insert(id.clone(), committed.to_owned());
         }
         let fields = event.iter().filter_map(|(name, _)| {
@@ -51,7 +54,8 @@ impl Block {
             Some((field.to_owned(), event.text(name)?.to_owned()))
         });
         let fields: BTreeMap<String, String> = fields.collect();
-        let refused = entry::is(event, "conflict") || (event.text("kind"), event.text("phase")) == (Some("ingest"), Some("rejected"));
+        let refused = entry::is(event, "conflict")
+            || (event.text("kind"), event.text("phase")) == (Some("ingest"), Some("rejected"));
         match fields.is_empty() {
             true => {}
             false if refused => drop(self.refusals.insert(id, fields)),
@@ -62,7 +66,10 @@ impl Block {
 
 /// Checks the files of one block, and adds them to `expected`.
 pub(super) fn check(
-    check: &mut Check, block: &mut Block, last: Option<&Commit>, expected: &mut BTreeSet<String>,
+    check: &mut Check,
+    block: &mut Block,
+    last: Option<&Commit>,
+    expected: &mut BTreeSet<String>,
 ) -> Result<(), Error> {
     let content = check.options.level >= Level::Content;
     if !check.options.without_vault {
@@ -86,7 +93,10 @@ pub(super) fn check(
 
 /// Checks the files of the last block and the identities.
 pub(super) fn finish(
-    check_: &mut Check, block: &mut Block, last: Option<&Commit>, expected: &mut BTreeSet<String>,
+    check_: &mut Check,
+    block: &mut Block,
+    last: Option<&Commit>,
+    expected: &mut BTreeSet<String>,
 ) -> Result<(), Error> {
     check(check_, block, last, expected)?;
     if check_.options.without_vault {
@@ -101,16 +111,25 @@ pub(super) fn finish(
 }
 
 /// Reads the frames of a store's file; a finding, and nothing, if it is damaged or has another length than was committed.
-fn open(check: &mut Check, path: &str, format: &str, first: u64, committed: Option<u64>) -> Result<Vec<(u8, Vec<u8>)>, Error> {
+fn open(
+    check: &mut Check,
+    path: &str,
+    format: &str,
+    first: u64,
+    committed: Option<u64>,
+) -> Result<Vec<(u8, Vec<u8>)>, Error> {
     let Some(bytes) = check.store.read_if_any(path)? else { return Ok(Vec::new()) };
     if committed.is_some_and(|length| length != bytes.len() as u64) {
-        let message = format!("it has {} bytes, {} were committed", bytes.len(), committed.unwrap_or(0));
+        let message =
+            format!("it has {} bytes, {} were committed", bytes.len(), committed.unwrap_or(0));
         check.add(Finding::new("vault", 17, message).file(path));
         return Ok(Vec::new());
     }
     let origin = check.head.as_ref().map(|head| head.origin.clone()).unwrap_or_default();
     match vault::records(&bytes, format, &origin, first) {
-        Ok(frames) => Ok(frames.into_iter().map(|frame| (frame.kind, frame.payload.to_vec())).collect()),
+        Ok(frames) => {
+            Ok(frames.into_iter().map(|frame| (frame.kind, frame.payload.to_vec())).collect())
+        }
         Err(error) => {
             check.add(Finding::new("vault", 17, error.to_string()).file(path));
             Ok(Vec::new())
@@ -118,7 +137,12 @@ fn open(check: &mut Check, path: &str, format: &str, first: u64, committed: Opti
     }
 }
 
-fn events(check: &mut Check, block: &mut Block, path: &str, committed: Option<u64>) -> Result<(), Error> {
+fn events(
+    check: &mut Check,
+    block: &mut Block,
+    path: &str,
+    committed: Option<u64>,
+) -> Result<(), Error> {
     let mut delivery: Option<DeliveryRecord> = None;
     let mut used = true;
     for (kind, payload) in open(check, path, vault::FORMAT, block.first, committed)? {
@@ -139,19 +163,30 @@ fn events(check: &mut Check, block: &mut Block, path: &str, committed: Option<u6
             _ => false,
         };
         if !held {
-            check.add(Finding::new("vault", 17, "a record that no row commits to, or that was changed").file(path));
+            check.add(
+                Finding::new("vault", 17, "a record that no row commits to, or that was changed")
+                    .file(path),
+            );
         }
     }
     if !used {
         check.add(Finding::new("vault", 17, "a delivery that no row commits to").file(path));
     }
     for id in block.events.keys() {
-        check.add(Finding::new("vault", 17, format!("what event `{id}` commits to is missing")).file(path));
+        check.add(
+            Finding::new("vault", 17, format!("what event `{id}` commits to is missing"))
+                .file(path),
+        );
     }
     Ok(())
 }
 
-fn refusals(check: &mut Check, block: &mut Block, path: &str, committed: Option<u64>) -> Result<(), Error> {
+fn refusals(
+    check: &mut Check,
+    block: &mut Block,
+    path: &str,
+    committed: Option<u64>,
+) -> Result<(), Error> {
     for (kind, payload) in open(check, path, vault::QUARANTINE_FORMAT, block.first, committed)? {
         let record = QuarantineRecord::parse(&payload).ok().filter(|_| kind == vault::QUARANTINED);
         let held = record.is_some_and(|record| {
@@ -162,20 +197,36 @@ fn refusals(check: &mut Check, block: &mut Block, path: &str, committed: Option<
                 })
         });
         if !held {
-            check.add(Finding::new("quarantine", 17, "a delivery that no row tells of, or that was changed").file(path));
+            check.add(
+                Finding::new(
+                    "quarantine",
+                    17,
+                    "a delivery that no row tells of, or that was changed",
+                )
+                .file(path),
+            );
         }
     }
     for id in block.refusals.keys() {
-        check.add(Finding::new("quarantine", 17, format!("the delivery of entry `{id}` is missing")).file(path));
+        check.add(
+            Finding::new("quarantine", 17, format!("the delivery of entry `{id}` is missing"))
+                .file(path),
+        );
     }
     Ok(())
 }
 
-fn committed_by(entry: &QuarantineEntry, delivery: &DeliveryRecord) -> Option<BTreeMap<String, String>> {
+fn committed_by(
+    entry: &QuarantineEntry,
+    delivery: &DeliveryRecord,
+) -> Option<BTreeMap<String, String>> {
     let (payload, headers) = (salt_of(&entry.payload_salt)?, salt_of(&entry.headers_salt)?);
     Some(BTreeMap::from([
         ("payload".to_owned(), commitment(&payload, &entry.event_id, "payload", &delivery.body)),
-        ("headers".to_owned(), commitment(&headers, &entry.event_id, "headers", &delivery.headers_bytes())),
+        (
+            "headers".to_owned(),
+            commitment(&headers, &entry.event_id, "headers", &delivery.headers_bytes()),
+        ),
     ]))
 }
 
@@ -198,14 +249,26 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
             _ => false,
         };
         if !held {
-            check.add(Finding::new("identity", 17, "a record that no row commits to, or that was changed").file(vault::IDENTITIES));
+            check.add(
+                Finding::new(
+                    "identity",
+                    17,
+                    "a record that no row commits to, or that was changed",
+                )
+                .file(vault::IDENTITIES),
+            );
         }
     }
     if key.is_some() {
-        check.add(Finding::new("identity", 17, "the vault's key is missing").file(vault::IDENTITIES));
+        check.add(
+            Finding::new("identity", 17, "the vault's key is missing").file(vault::IDENTITIES),
+        );
     }
     for id in block.identities.keys() {
-        check.add(Finding::new("identity", 17, format!("the identity of entry `{id}` is missing")).file(vault::IDENTITIES));
+        check.add(
+            Finding::new("identity", 17, format!("the identity of entry `{id}` is missing"))
+                .file(vault::IDENTITIES),
+        );
     }
     Ok(())
 }

@@ -17,7 +17,9 @@ use crate::intake::people;
 use crate::intake::{Outcome, QuarantineId, Receipt, Submission};
 use crate::limits::{COMMIT_BYTES_MAX, FRAME_BYTES_MAX, SEGMENT_ROWS};
 use crate::log::Place;
-use crate::vault::{self, DeliveryRecord, EventRecord, IdentityRecord, QuarantineEntry, QuarantineRecord};
+use crate::vault::{
+    self, DeliveryRecord, EventRecord, IdentityRecord, QuarantineEntry, QuarantineRecord,
+};
 use crate::wal::{self, Commit};
 
 /// A delivery while its drafts are taken in.
@@ -106,20 +108,24 @@ impl Ledger {
         for draft in &mapped.drafts {
             match self.take_draft(draft, &mut intake) {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(e) if e.kind() == Kind::Reject => intake.refuse("invalid_event", &e.to_string()),
+                Err(e) if e.kind() == Kind::Reject => {
+                    intake.refuse("invalid_event", &e.to_string())
+                }
                 Err(e) => return Err(e),
             }
         }
         for Reject { reason, code } in &mapped.rejects {
             intake.refuse(code, reason);
         }
-        let quarantined = if intake.refused.is_empty() { None } else { Some(self.quarantine(&intake)?) };
+        let quarantined =
+            if intake.refused.is_empty() { None } else { Some(self.quarantine(&intake)?) };
         Ok(Receipt { outcomes, quarantined, ignored: false })
     }
 
     /// When the rows of a submission are recorded: never before the last row.
     fn recording_time(&self, submission: &Submission) -> Timestamp {
-        let own = submission.mapped.drafts.iter().find_map(|draft| draft.event.timestamp("recorded_at"));
+        let own =
+            submission.mapped.drafts.iter().find_map(|draft| draft.event.timestamp("recorded_at"));
         let simulated = submission.delivery.received_at.or(own).filter(|_| self.log.simulated);
         let at = simulated.unwrap_or_else(|| self.clock.now());
         self.log.last_recorded.map_or(at, |last| last.max(at))
@@ -152,17 +158,31 @@ impl Ledger {
     }
 
     /// The correction that fills what the first delivery of `amended` did not say.
-    fn amendment(&self, draft: &Draft, added: &Draft, amended: &str, at: Timestamp) -> Result<Event, Error> {
+    fn amendment(
+        &self,
+        draft: &Draft,
+        added: &Draft,
+        amended: &str,
+        at: Timestamp,
+    ) -> Result<Event, Error> {
         let text = |name: &str| draft.event.text(name).unwrap_or_default();
-        let natural_key = format!("fills:{amended}:{}", HEXLOWER.encode(&self.content_hash(added)[..16]));
+        let natural_key =
+            format!("fills:{amended}:{}", HEXLOWER.encode(&self.content_hash(added)[..16]));
         let mut event = added.event.clone();
         let (source, instance) = (text("source"), text("source_instance"));
-        event.put("event_id", id::event_id(source, instance, &natural_key, "correction", "amended"));
-        event.put("schema", backtrail_schemas::event::PROFILE).put("kind", "correction").put("phase", "amended");
+        event
+            .put("event_id", id::event_id(source, instance, &natural_key, "correction", "amended"));
+        event
+            .put("schema", backtrail_schemas::event::PROFILE)
+            .put("kind", "correction")
+            .put("phase", "amended");
         event.put("occurred_at", at).put("time_basis", "receipt").put("amends_event_id", amended);
         event.put("inference_rule", FILLS_UNKNOWN).put("assertion", "inferred");
         for name in ["source", "source_instance", "ingest_mode", "authn_method", "authn_key_id"] {
-            event.put_some(backtrail_schemas::columns::column(name).expect("a column").name, draft.event.text(name));
+            event.put_some(
+                backtrail_schemas::columns::column(name).expect("a column").name,
+                draft.event.text(name),
+            );
         }
         if let Some(verified) = draft.event.get("authn_verified") {
             event.put("authn_verified", verified.clone());
@@ -171,7 +191,12 @@ impl Ledger {
     }
 
     /// Stages the row of a draft, with pseudonyms and commitments; `event` has its other columns.
-    fn accept(&mut self, draft: &Draft, mut event: Event, intake: &mut Intake) -> Result<u64, Error> {
+    fn accept(
+        &mut self,
+        draft: &Draft,
+        mut event: Event,
+        intake: &mut Intake,
+    ) -> Result<u64, Error> {
         if self.log.index.get(event.text("event_id").unwrap_or_default()).is_some() {
             return Err(Error::reject("the event is in the log"));
         }
@@ -203,7 +228,11 @@ impl Ledger {
 
     /// Puts the commitments into `event` and returns what the vault keeps for them.
     fn commit_values(
-        &self, draft: &Draft, event: &mut Event, event_id: &str, intake: &Intake,
+        &self,
+        draft: &Draft,
+        event: &mut Event,
+        event_id: &str,
+        intake: &Intake,
     ) -> Result<EventRecord, Error> {
         let mut record = EventRecord { event_id: event_id.to_owned(), ..EventRecord::default() };
         let fields = TEXT_FIELDS.iter().filter_map(|field| {
@@ -217,7 +246,8 @@ impl Ledger {
         for field in fields {
             record.salts.insert(field.clone(), HEXLOWER.encode(&self.salt(event_id, &field)?));
         }
-        let commitments = record.commitments(&intake.delivery).expect("each salt is 32 bytes in hex");
+        let commitments =
+            record.commitments(&intake.delivery).expect("each salt is 32 bytes in hex");
         for (field, commitment) in commitments {
             event.put(commitment_column(&field), commitment);
         }
@@ -227,7 +257,10 @@ impl Ledger {
     /// 32 bytes that nobody can guess; under a simulated clock the same for the same event and field.
     fn salt(&self, event_id: &str, field: &str) -> Result<Salt, Error> {
         if self.log.simulated {
-            return Ok(keyed_hash(&self.log.vault_key, &[b"salt", event_id.as_bytes(), field.as_bytes()]));
+            return Ok(keyed_hash(
+                &self.log.vault_key,
+                &[b"salt", event_id.as_bytes(), field.as_bytes()],
+            ));
         }
         super::init::random()
     }
@@ -245,10 +278,15 @@ impl Ledger {
         let pseudonym = match known {
             Some(pseudonym) => pseudonym,
             None if self.log.simulated => {
-                let bytes = keyed_hash(&self.log.vault_key, &[b"person", directory.as_bytes(), id.as_bytes()]);
+                let bytes = keyed_hash(
+                    &self.log.vault_key,
+                    &[b"person", directory.as_bytes(), id.as_bytes()],
+                );
                 people::person(bytes[..16].try_into().expect("16 of 32 bytes"))
             }
-            None => people::person(super::init::random()?[..16].try_into().expect("16 of 32 bytes")),
+            None => {
+                people::person(super::init::random()?[..16].try_into().expect("16 of 32 bytes"))
+            }
         };
         let origin = self.log.origin.clone();
         let natural_key = format!("{action}:{pseudonym}");
@@ -264,7 +302,8 @@ impl Ledger {
             name: name.clone().filter(|name| !name.is_empty()),
         };
         let committed = record.commitment().expect("the salt is 32 bytes in hex");
-        let fields = [("action", action), ("identity_commitment", &committed), ("pseudonym", &pseudonym)];
+        let fields =
+            [("action", action), ("identity_commitment", &committed), ("pseudonym", &pseudonym)];
         self.log.push(&entry.event(&fields)?)?;
         self.log.identities.stage(vault::IDENTITY, &record.to_bytes());
         self.log.people.insert(&record);
@@ -273,7 +312,8 @@ impl Ledger {
 
     /// A keyed hash of what a draft says, so that the same contradiction is entered once.
     fn content_hash(&self, draft: &Draft) -> [u8; 32] {
-        let mut parts: Vec<String> = draft.event.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        let mut parts: Vec<String> =
+            draft.event.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
         parts.extend(draft.people.iter().map(|(name, identity)| format!("{name}={identity:?}")));
         parts.extend(draft.texts.iter().map(|(field, text)| format!("{field}={text}")));
         parts.sort_unstable();
@@ -284,7 +324,10 @@ impl Ledger {
     /// Keeps a delivery in quarantine and stages an entry for each refusal that is not in the log yet.
     fn quarantine(&mut self, intake: &Intake) -> Result<QuarantineId, Error> {
         let source = intake.submission.delivery.source.clone().unwrap_or_default();
-        let digest = keyed_hash(&self.log.vault_key, &[b"quarantine", source.as_bytes(), &intake.delivery.body]);
+        let digest = keyed_hash(
+            &self.log.vault_key,
+            &[b"quarantine", source.as_bytes(), &intake.delivery.body],
+        );
         let quarantine = HEXLOWER.encode(&digest[..16]);
         let mut record = QuarantineRecord {
             id: quarantine.clone(),
@@ -299,10 +342,17 @@ impl Ledger {
             if self.log.index.get(&event_id).is_some() {
                 continue;
             }
-            let (payload, headers) = (self.salt(&event_id, "payload")?, self.salt(&event_id, "headers")?);
+            let (payload, headers) =
+                (self.salt(&event_id, "payload")?, self.salt(&event_id, "headers")?);
             let headers_bytes = intake.delivery.headers_bytes();
-            event.put("payload_commitment", commitment(&payload, &event_id, "payload", &intake.delivery.body));
-            event.put("headers_commitment", commitment(&headers, &event_id, "headers", &headers_bytes));
+            event.put(
+                "payload_commitment",
+                commitment(&payload, &event_id, "payload", &intake.delivery.body),
+            );
+            event.put(
+                "headers_commitment",
+                commitment(&headers, &event_id, "headers", &headers_bytes),
+            );
             self.log.push(&event)?;
             record.entries.push(QuarantineEntry {
                 event_id,
@@ -319,23 +369,49 @@ impl Ledger {
     }
 
     fn refusal_event(
-        &self, refusal: &Refusal, at: usize, quarantine: &str, source: &str, now: Timestamp,
+        &self,
+        refusal: &Refusal,
+        at: usize,
+        quarantine: &str,
+        source: &str,
+        now: Timestamp,
     ) -> Result<Event, Error> {
         let now = self.log.last_recorded.map_or(now, |last| last.max(now));
         if let Some((event_id, content)) = &refusal.conflict {
             let natural_key = format!("{event_id}:{content}");
-            let entry = Entry { origin: &self.log.origin, phase: "conflict", natural_key: &natural_key, at: now };
+            let entry = Entry {
+                origin: &self.log.origin,
+                phase: "conflict",
+                natural_key: &natural_key,
+                at: now,
+            };
             return entry.event(&[
-                ("code", &refusal.code), ("event_id", event_id), ("quarantine", quarantine), ("reason", &refusal.reason),
+                ("code", &refusal.code),
+                ("event_id", event_id),
+                ("quarantine", quarantine),
+                ("reason", &refusal.reason),
             ]);
         }
-        let source = if source.is_empty() || source == crate::entry::SOURCE { "unknown" } else { source };
-        let keyed = hmac(&self.log.vault_key, &[refusal.code.as_bytes(), b"\n", refusal.reason.as_bytes()]);
+        let source =
+            if source.is_empty() || source == crate::entry::SOURCE { "unknown" } else { source };
+        let keyed =
+            hmac(&self.log.vault_key, &[refusal.code.as_bytes(), b"\n", refusal.reason.as_bytes()]);
         let natural_key = format!("{quarantine}:{at}:{}", HEXLOWER.encode(&keyed[..8]));
         let mut event = Event::new("ingest", "rejected");
-        event.put("event_id", id::event_id(source, &self.log.origin, &natural_key, "ingest", "rejected"));
-        event.put("source", source).put("occurred_at", now).put("recorded_at", now).put("time_basis", "receipt");
-        for (key, text) in [("code", refusal.code.as_str()), ("quarantine", quarantine), ("reason", &refusal.reason)] {
+        event.put(
+            "event_id",
+            id::event_id(source, &self.log.origin, &natural_key, "ingest", "rejected"),
+        );
+        event
+            .put("source", source)
+            .put("occurred_at", now)
+            .put("recorded_at", now)
+            .put("time_basis", "receipt");
+        for (key, text) in [
+            ("code", refusal.code.as_str()),
+            ("quarantine", quarantine),
+            ("reason", &refusal.reason),
+        ] {
             event.put_attribute(key, text)?;
         }
         Ok(event)

@@ -33,7 +33,10 @@ impl Ledger {
     /// # Errors
     /// `Reject` if there is something in `dir`; otherwise as [`Ledger::open`].
     pub fn init(
-        dir: &Path, options: &InitOptions, signer: Box<dyn Signer>, clock: Arc<dyn Clock>,
+        dir: &Path,
+        options: &InitOptions,
+        signer: Box<dyn Signer>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let failed = |e| Error::io(format!("make a ledger in `{}`", dir.display()), e);
         std::fs::create_dir_all(dir).map_err(failed)?;
@@ -48,18 +51,24 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::init`].
     pub fn init_storage(
-        store: Arc<dyn Storage>, options: &InitOptions, signer: Box<dyn Signer>, clock: Arc<dyn Clock>,
+        store: Arc<dyn Storage>,
+        options: &InitOptions,
+        signer: Box<dyn Signer>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let lock = store.lock()?;
         let origin = signer.vkey().name().to_owned();
         let (key, salt) = match &options.simulated_clock {
-            Some(seed) => (keyed_hash(seed, &[b"vault key"]), keyed_hash(seed, &[b"vault key salt"])),
+            Some(seed) => {
+                (keyed_hash(seed, &[b"vault key"]), keyed_hash(seed, &[b"vault key salt"]))
+            }
             None => (random()?, random()?),
         };
         let record = KeyRecord { key: HEXLOWER.encode(&key), salt: HEXLOWER.encode(&salt) };
         let mut log = recover::empty_log(&origin, options.simulated_clock.is_some(), key);
         log.identities.stage(vault::KEY, &record.to_bytes());
-        let entry = Entry { origin: &origin, phase: "genesis", natural_key: "genesis", at: clock.now() };
+        let entry =
+            Entry { origin: &origin, phase: "genesis", natural_key: "genesis", at: clock.now() };
         let committed = record.commitment(&entry.event_id()).expect("key and salt are 32 bytes");
         let retention = if options.retention.is_empty() { "P6Y" } else { &options.retention };
         let recovery = options.recovery_key.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -99,6 +108,7 @@ impl Ledger {
 /// 32 bytes of the operating system's randomness.
 pub(super) fn random() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| Error::new(Kind::Retry, format!("no randomness: {e}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Error::new(Kind::Retry, format!("no randomness: {e}")))?;
     Ok(bytes)
 }

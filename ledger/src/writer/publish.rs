@@ -96,13 +96,16 @@ impl Ledger {
     fn write_tiles(&mut self) -> Result<(), Error> {
         let signed = self.log.published.as_ref().map_or(0, |head| head.size);
         let mut missing = Vec::new();
-        let partials = self.log.tiles.partials().map(|(name, hashes)| (name, tile::to_bytes(hashes)));
+        let partials =
+            self.log.tiles.partials().map(|(name, hashes)| (name, tile::to_bytes(hashes)));
         for (name, bytes) in self.log.full_tiles.iter().cloned().chain(partials) {
             let path = name.path();
             match self.store.read_if_any(&path)? {
                 Some(there) if there == bytes => {}
                 Some(_) if is_covered(&name, signed) => {
-                    return Err(Error::tampered(format!("`{path}` is not the tile that was signed")));
+                    return Err(Error::tampered(format!(
+                        "`{path}` is not the tile that was signed"
+                    )));
                 }
                 Some(_) => {
                     self.store.remove(&path)?;
@@ -128,10 +131,16 @@ impl Ledger {
             }
         }
         let tiles = TileReader::new(&*self.store, head.size);
-        if frontier.root() == head.root && frontier.size() == head.size && root_of(head.size, &tiles)? == head.root {
+        if frontier.root() == head.root
+            && frontier.size() == head.size
+            && root_of(head.size, &tiles)? == head.root
+        {
             return Ok(());
         }
-        Err(Error::new(Kind::Reopen, format!("what was read back is not what was written; {} is not signed", head.size)))
+        Err(Error::new(
+            Kind::Reopen,
+            format!("what was read back is not what was written; {} is not signed", head.size),
+        ))
     }
 
     /// Records the head that is about to be signed. Heads never go back or sideways (invariant L5).
@@ -139,7 +148,10 @@ impl Ledger {
         if let Some(state) = State::read(&*self.store)? {
             let sideways = state.head.size == head.size && state.head.root != head.root;
             if state.head.size > head.size || sideways {
-                return Err(Error::tampered(format!("a head of size {} was signed already", state.head.size)));
+                return Err(Error::tampered(format!(
+                    "a head of size {} was signed already",
+                    state.head.size
+                )));
             }
             if state.epoch > self.epoch {
                 return Err(Error::new(Kind::Reopen, "another writer opened this ledger"));

@@ -16,10 +16,10 @@ use crate::journal::Journal;
 use crate::key::Signer;
 use crate::log::{Cache, Log, Place, vault_places};
 use crate::segment::chain;
+use crate::snapshot::frontier_at;
 use crate::state::State;
 use crate::storage::Storage;
 use crate::tiles::TileReader;
-use crate::snapshot::frontier_at;
 use crate::tlog::{Frontier, TileBuilder, leaf_hash};
 use crate::vault::{self, IdentityRecord, KeyRecord};
 use crate::wal::{self, Commit};
@@ -70,7 +70,10 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
         Error::new(Kind::Missing, "`state/head` is missing: a copy or a restored ledger is read-only until its head is confirmed")
     })?;
     if state.head.origin != origin {
-        return Err(Error::reject(format!("the key is of `{origin}`, the ledger is `{}`", state.head.origin)));
+        return Err(Error::reject(format!(
+            "the key is of `{origin}`, the ledger is `{}`",
+            state.head.origin
+        )));
     }
     let mut repairs = Vec::new();
     let (first, bytes) = newest_wal(store, origin, &mut repairs)?;
@@ -78,14 +81,19 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     let size = first + contents.leaves.len() as u64;
     if size < state.head.size {
         let what = format!("`{}` offset {}", wal::path(first), contents.committed);
-        return Err(Error::tampered(format!("{what}: ends at row {size}, but a head of {} was signed", state.head.size)));
+        return Err(Error::tampered(format!(
+            "{what}: ends at row {size}, but a head of {} was signed",
+            state.head.size
+        )));
     }
     if contents.end != End::Clean || contents.committed < bytes.len() {
         cut(store, &wal::path(first), &bytes, contents.committed, &mut repairs)?;
     }
     let last = *contents.commits.last().expect("a file without commits is not chosen");
     let events = contents.leaves.iter().map(|frame| leaf::decode(frame.payload));
-    let events = events.collect::<Result<Vec<Event>, _>>().map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
+    let events = events
+        .collect::<Result<Vec<Event>, _>>()
+        .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
 
     let mut log = empty_log(origin, false, [0; 32]);
     log.seals = chain::read_back(store, first, events[0].clone())?;
@@ -104,7 +112,11 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
 }
 
 /// The file of the tail: the newest one that has rows.
-fn newest_wal(store: &dyn Storage, origin: &str, repairs: &mut Vec<String>) -> Result<(u64, Vec<u8>), Error> {
+fn newest_wal(
+    store: &dyn Storage,
+    origin: &str,
+    repairs: &mut Vec<String>,
+) -> Result<(u64, Vec<u8>), Error> {
     let mut files = wal::files(store)?;
     loop {
         let Some((first, path)) = files.pop_last() else {
@@ -117,7 +129,9 @@ fn newest_wal(store: &dyn Storage, origin: &str, repairs: &mut Vec<String>) -> R
             return Ok((first, bytes));
         }
         if files.is_empty() {
-            return Err(Error::tampered(format!("`{path}` has no rows, and there is no other write-ahead log")));
+            return Err(Error::tampered(format!(
+                "`{path}` has no rows, and there is no other write-ahead log"
+            )));
         }
         // A seal was interrupted before its entry was durable; the rows are still in the file before.
         if bytes.len() > header.len() {
@@ -130,7 +144,11 @@ fn newest_wal(store: &dyn Storage, origin: &str, repairs: &mut Vec<String>) -> R
 
 /// Cuts what follows `at`, and keeps it beside the file.
 fn cut(
-    store: &dyn Storage, path: &str, bytes: &[u8], at: usize, repairs: &mut Vec<String>,
+    store: &dyn Storage,
+    path: &str,
+    bytes: &[u8],
+    at: usize,
+    repairs: &mut Vec<String>,
 ) -> Result<(), Error> {
     store.replace(&format!("{path}.{at}.cut"), &bytes[at..])?;
     store.replace(path, &bytes[..at])?;
@@ -139,20 +157,30 @@ fn cut(
 }
 
 /// The tree of the sealed rows, from tiles, checked against the note of their end.
-fn restore_tree(log: &mut Log, store: &dyn Storage, signer: &dyn Signer, first: u64, state: &State) -> Result<(), Error> {
+fn restore_tree(
+    log: &mut Log,
+    store: &dyn Storage,
+    signer: &dyn Signer,
+    first: u64,
+    state: &State,
+) -> Result<(), Error> {
     log.first = first;
     if first == 0 {
         return Ok(());
     }
     let note = store.read_all(&note_path(first))?;
-    let note = String::from_utf8(note).map_err(|_| Error::tampered(format!("`{}` is not text", note_path(first))))?;
+    let note = String::from_utf8(note)
+        .map_err(|_| Error::tampered(format!("`{}` is not text", note_path(first))))?;
     let (head, _) = Checkpoint::open(&note, &[signer.vkey().clone()])?;
     let tiles = TileReader::new(store, first);
     log.frontier = frontier_at(store, first)?;
     log.tiles = tiles.builder()?;
     let sideways = state.head.size == first && state.head.root != head.root;
     if head.size != first || log.frontier.root() != head.root || sideways {
-        return Err(Error::tampered(format!("the tiles do not give the root of `{}`", note_path(first))));
+        return Err(Error::tampered(format!(
+            "the tiles do not give the root of `{}`",
+            note_path(first)
+        )));
     }
     log.first_frontier = log.frontier.clone();
     log.published_frontier = log.frontier.clone();
@@ -161,11 +189,14 @@ fn restore_tree(log: &mut Log, store: &dyn Storage, signer: &dyn Signer, first: 
 
 /// Compares the root of `size` rows with what commit frames and the signed head say of it.
 fn check_roots(log: &mut Log, commits: &[Commit], state: &State, size: u64) -> Result<(), Error> {
-    let commit = commits.binary_search_by_key(&size, |commit| commit.end).ok().map(|at| commits[at].root);
+    let commit =
+        commits.binary_search_by_key(&size, |commit| commit.end).ok().map(|at| commits[at].root);
     let signed = (state.head.size == size).then_some(state.head.root);
     for root in [commit, signed].into_iter().flatten() {
         if log.frontier.root() != root {
-            return Err(Error::tampered(format!("the first {size} rows are not those that were written")));
+            return Err(Error::tampered(format!(
+                "the first {size} rows are not those that were written"
+            )));
         }
     }
     Ok(())
@@ -173,7 +204,11 @@ fn check_roots(log: &mut Log, commits: &[Commit], state: &State, size: u64) -> R
 
 /// The vault's key, identities and current files, cut to what the last commit covers.
 fn restore_stores(
-    log: &mut Log, store: &dyn Storage, first: u64, last: &Commit, repairs: &mut Vec<String>,
+    log: &mut Log,
+    store: &dyn Storage,
+    first: u64,
+    last: &Commit,
+    repairs: &mut Vec<String>,
 ) -> Result<(), Error> {
     let files = [
         (vault::path(first), last.vault_bytes),
@@ -183,7 +218,9 @@ fn restore_stores(
     for (path, covered) in &files {
         let len = store.read_if_any(path)?.map(|bytes| bytes.len() as u64);
         match len.unwrap_or(0) {
-            len if len < *covered => return Err(Error::tampered(format!("`{path}` has {len} bytes, not {covered}"))),
+            len if len < *covered => {
+                return Err(Error::tampered(format!("`{path}` has {len} bytes, not {covered}")));
+            }
             len if len == *covered => {}
             // Nobody was told of what lies beyond; it may be personal, so it is not kept.
             _ if *covered == 0 => store.remove(path)?,
@@ -195,16 +232,19 @@ fn restore_stores(
     }
     let origin = log.origin.clone();
     log.vault = Journal::new(vault::path(first), vault::FORMAT, &origin, first, last.vault_bytes);
-    log.identities = Journal::new(vault::IDENTITIES.into(), vault::FORMAT, &origin, 0, last.identities_bytes);
+    log.identities =
+        Journal::new(vault::IDENTITIES.into(), vault::FORMAT, &origin, 0, last.identities_bytes);
     let path = vault::quarantine_path(first);
-    log.quarantine = Journal::new(path, vault::QUARANTINE_FORMAT, &origin, first, last.quarantine_bytes);
+    log.quarantine =
+        Journal::new(path, vault::QUARANTINE_FORMAT, &origin, first, last.quarantine_bytes);
     log.vault_index = vault_places(&store.read_if_any(&vault::path(first))?.unwrap_or_default());
     let bytes = store.read_all(vault::IDENTITIES)?;
     for frame in vault::records(&bytes, vault::FORMAT, &origin, 0)? {
         match frame.kind {
             vault::KEY => {
                 let key = KeyRecord::parse(frame.payload)?;
-                log.vault_key = vault::salt_of(&key.key).ok_or_else(|| Error::tampered("the vault's key is damaged"))?;
+                log.vault_key = vault::salt_of(&key.key)
+                    .ok_or_else(|| Error::tampered("the vault's key is damaged"))?;
             }
             _ => log.people.insert(&IdentityRecord::parse(frame.payload)?),
         }
@@ -218,14 +258,20 @@ fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(
     for seal in log.seals.clone() {
         let segment = chain::open(store, &seal)?;
         let mut seq = seal.rows.start;
-        for batch in segment.columns(&["event_id", "amends_event_id", "inference_rule", "recorded_at"])? {
-            let text = |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>().cloned());
+        for batch in
+            segment.columns(&["event_id", "amends_event_id", "inference_rule", "recorded_at"])?
+        {
+            let text = |name: &str| {
+                batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>().cloned())
+            };
             let columns = (text("event_id"), text("amends_event_id"), text("inference_rule"));
             let (Some(ids), Some(amends), Some(rules)) = columns else {
                 return Err(Error::tampered(format!("`{}` lacks a column", seal.file)));
             };
             for at in 0..batch.num_rows() {
-                let get = |a: &arrow::array::StringArray| arrow::array::Array::is_valid(a, at).then(|| a.value(at).to_owned());
+                let get = |a: &arrow::array::StringArray| {
+                    arrow::array::Array::is_valid(a, at).then(|| a.value(at).to_owned())
+                };
                 let id = get(&ids).unwrap_or_default();
                 log.index.insert(seq, &id, get(&amends).as_deref(), get(&rules).as_deref());
                 seq += 1;
@@ -247,11 +293,17 @@ fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(
 }
 
 /// The head that readers see. An older one than intended is a publication that was interrupted.
-fn restore_published(log: &mut Log, store: &dyn Storage, signer: &dyn Signer, state: &State) -> Result<(), Error> {
+fn restore_published(
+    log: &mut Log,
+    store: &dyn Storage,
+    signer: &dyn Signer,
+    state: &State,
+) -> Result<(), Error> {
     let Some(note) = store.read_if_any(CHECKPOINT)? else { return Ok(()) };
     let note = String::from_utf8(note).map_err(|_| Error::tampered("`checkpoint` is not text"))?;
     let (head, _) = Checkpoint::open(&note, &[signer.vkey().clone()])?;
-    if head.size > state.head.size || (head.size == state.head.size && head.root != state.head.root) {
+    if head.size > state.head.size || (head.size == state.head.size && head.root != state.head.root)
+    {
         return Err(Error::tampered("`checkpoint` is newer than the highest head in `state/`"));
     }
     if head.size < log.first {

@@ -35,7 +35,8 @@ impl Ledger {
         //    recovery removes it and goes on with the old one.
         self.rotate(&seal)?;
         let fields = seal.fields();
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(key, text)| (*key, text.as_str())).collect();
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(key, text)| (*key, text.as_str())).collect();
         self.push_entry("segment_sealed", &seal.file, &fields)?;
         self.flush()?;
         // 4. Only a published entry makes the old write-ahead log superfluous. A crash here leaves it: recovery removes it.
@@ -62,7 +63,8 @@ impl Ledger {
             self.store.remove(&path)?;
         }
         let note = self.store.read_all(CHECKPOINT)?;
-        let note = String::from_utf8(note).map_err(|_| Error::tampered("`checkpoint` is not UTF-8"))?;
+        let note =
+            String::from_utf8(note).map_err(|_| Error::tampered("`checkpoint` is not UTF-8"))?;
         let heading = Heading {
             origin: &self.log.origin,
             rows: rows.clone(),
@@ -78,7 +80,9 @@ impl Ledger {
     /// The events of the tail, a row group at a time.
     fn tail_events(&self, rows: Range<u64>) -> Result<(Vec<Event>, Vec<Vec<u8>>), Error> {
         let bytes = self.store.read(self.log.wal.path(), self.log.tail_bytes(rows))?;
-        let leaves = Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF).map(|frame| frame.payload.to_vec());
+        let leaves = Frames::new(&bytes)
+            .filter(|frame| frame.kind == wal::LEAF)
+            .map(|frame| frame.payload.to_vec());
         let leaves: Vec<Vec<u8>> = leaves.collect();
         let events = leaves.iter().map(|bytes| leaf::decode(bytes)).collect::<Result<_, _>>();
         Ok((events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?, leaves))
@@ -94,7 +98,12 @@ impl Ledger {
 
     /// The seal of a file, once its rows were found to be those of the tail (invariant L1).
     fn check_segment(&self, rows: &Range<u64>, bytes: Vec<u8>) -> Result<Seal, Error> {
-        let differs = |seq: u64| Error::new(Kind::Reopen, format!("row {seq} of a new segment is not the row of the tail"));
+        let differs = |seq: u64| {
+            Error::new(
+                Kind::Reopen,
+                format!("row {seq} of a new segment is not the row of the tail"),
+            )
+        };
         let segment = Segment::open(Bytes::from(bytes))?;
         let mut seq = rows.start;
         for batch in segment.batches()? {
@@ -128,8 +137,13 @@ impl Ledger {
         log.tail_since = None;
         log.wal = Journal::new(wal::path(first), wal::FORMAT, &log.origin, first, 0);
         log.vault = Journal::new(vault::path(first), vault::FORMAT, &log.origin, first, 0);
-        log.quarantine =
-            Journal::new(vault::quarantine_path(first), vault::QUARANTINE_FORMAT, &log.origin, first, 0);
+        log.quarantine = Journal::new(
+            vault::quarantine_path(first),
+            vault::QUARANTINE_FORMAT,
+            &log.origin,
+            first,
+            0,
+        );
         log.vault_index.clear();
         log.cache = Cache::default();
         log.wal.create(&*self.store)
