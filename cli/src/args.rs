@@ -252,6 +252,7 @@ pub(crate) enum Quarantine {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Verify {
     /// The ledger folder.
     pub(crate) dir: PathBuf,

@@ -18,6 +18,15 @@ impl Default for SystemClock {
     }
 }
 
+/// The clock of a simulated ledger before its first delivery: the beginning of time, so that no delivery is late.
+pub(crate) struct Beginning;
+
+impl Clock for Beginning {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(0).expect("1970 is in range")
+    }
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is where the clock enters")]

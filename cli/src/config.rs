@@ -63,7 +63,7 @@ impl Config {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
                 .hint("the keys are organisation.name, ledger.path, ledger.key, report.overlay, report.timezone")
         })?;
-        config.base = path.parent().unwrap_or(Path::new("")).to_owned();
+        path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
     }
 

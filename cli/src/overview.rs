@@ -10,8 +10,8 @@ use crate::output::Out;
 
 /// The metrics shown, with what a person calls them.
 const HEADLINES: &[(&str, &str)] = &[
-    ("rollback_success_rate", "rollbacks that restored the service"),
-    ("rollback_execution_rate", "rollbacks that were carried out"),
+    ("rollback_effective_success_rate", "rollbacks that restored the service"),
+    ("rollback_execution_success_rate", "rollbacks that were carried out"),
     ("time_to_rollback_exposure", "bad version live until rolled back"),
     ("time_to_rollback_response", "detected until rolled back"),
     ("time_to_rollback_execution", "rollback started until live"),

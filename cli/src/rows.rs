@@ -17,13 +17,12 @@ pub(crate) fn print(rows: &Rows, asked: &args::Formatted) -> Result<(), Failure>
 pub(crate) fn format(asked: &args::Formatted) -> Format {
     match asked.format {
         Some(args::Format::Table) => Format::Table,
-        Some(args::Format::Csv) => Format::Csv,
         Some(args::Format::Json) => Format::Json,
         Some(args::Format::Ndjson) => Format::Ndjson,
         Some(args::Format::Markdown) => Format::Markdown,
         Some(args::Format::Parquet) => Format::Parquet,
         None if to_terminal() => Format::Table,
-        None => Format::Csv,
+        Some(args::Format::Csv) | None => Format::Csv,
     }
 }
 

@@ -9,9 +9,10 @@ use crate::exit::{Failure, USAGE, unreadable};
 /// Reads one public key per line of `given`, which is the text itself or a file's path.
 pub(crate) fn read(given: &str) -> Result<Vec<Vkey>, Failure> {
     let path = Path::new(given);
-    let text = match path.is_file() {
-        true => std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
-        false => given.to_owned(),
+    let text = if path.is_file() {
+        std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?
+    } else {
+        given.to_owned()
     };
     let keys: Result<Vec<Vkey>, _> = text
         .lines()

@@ -100,7 +100,7 @@ fn signature(line: &str) -> Option<NoteSignature> {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n", self.text)?;
+        writeln!(f, "{}", self.text)?;
         for line in &self.signatures {
             let bytes = [&line.key_id[..], &line.signature].concat();
             writeln!(f, "— {} {}", line.name, BASE64.encode(&bytes))?;

@@ -235,7 +235,7 @@ impl Snapshot {
     /// A segment cannot be read; then nothing follows.
     pub fn leaves(&self) -> impl Iterator<Item = Result<(u64, Vec<u8>), Error>> {
         let sealed = self.seals.iter().flat_map(|seal| match chain::open(&self.store, seal) {
-            Ok(segment) => segment_leaves(segment, seal.rows.start),
+            Ok(segment) => segment_leaves(&segment, seal.rows.start),
             Err(e) => Box::new(std::iter::once(Err(e))),
         });
         sealed.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok))
@@ -304,10 +304,10 @@ fn texts_of(store: &dyn Storage, path: &str) -> Result<Vec<(String, String, Stri
     Ok(texts)
 }
 
-fn segment_leaves(
-    segment: Segment,
-    start: u64,
-) -> Box<dyn Iterator<Item = Result<(u64, Vec<u8>), Error>>> {
+/// Rows with their positions.
+type Leaves = Box<dyn Iterator<Item = Result<(u64, Vec<u8>), Error>>>;
+
+fn segment_leaves(segment: &Segment, start: u64) -> Leaves {
     let batches = match segment.batches() {
         Ok(batches) => batches,
         Err(e) => return Box::new(std::iter::once(Err(e))),
@@ -365,7 +365,7 @@ fn cut(
     leaves.clear();
     while let Some(seal) = seals.pop_if(|seal| seal.rows.end > size) {
         if seal.rows.start < size {
-            let rows = segment_leaves(chain::open(store, &seal)?, seal.rows.start)
+            let rows = segment_leaves(&chain::open(store, &seal)?, seal.rows.start)
                 .take((size - seal.rows.start) as usize);
             *leaves = rows.map(|row| row.map(|(_, leaf)| leaf)).collect::<Result<_, _>>()?;
         }
@@ -382,7 +382,9 @@ fn check_root(
 ) -> Result<(), Error> {
     let start = seals.last().map_or(0, |seal| seal.rows.end);
     let mut frontier = frontier_at(store, start)?;
-    leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+    for leaf in leaves {
+        frontier.push(leaf_hash(leaf));
+    }
     let same = frontier.size() == checkpoint.size && frontier.root() == checkpoint.root;
     if same {
         Ok(())

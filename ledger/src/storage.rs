@@ -114,39 +114,12 @@ impl Local {
         }
         Ok(resolved)
     }
-
-    /// Creates the folders above `path`, each made durable in the folder above it.
-    fn create_parents(&self, path: &Path) -> io::Result<()> {
-        let parent = path.parent().expect("a file below the root has a parent");
-        if parent.is_dir() {
-            return Ok(());
-        }
-        self.create_parents(parent)?;
-        let above = File::open(parent.parent().expect("below the root"))?;
-        match fs::create_dir(parent) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
-            _ => above.sync_all(),
-        }
-    }
-
-    fn put(&self, from: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
-        // Both folders are opened before anything happens in them, so that an error of writing them back is reported to
-        // these handles and cannot be lost.
-        self.create_parents(from)?;
-        self.create_parents(to)?;
-        let folder = File::open(to.parent().expect("below the root"))?;
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(from)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(from, to)?;
-        folder.sync_all()
-    }
 }
 
 impl Storage for Local {
     fn lock(&self) -> Result<Box<dyn Any + Send + Sync>, Error> {
         let path = self.resolve(LOCK)?;
-        let opened = self.create_parents(&path).and_then(|()| {
+        let opened = create_parents(&path).and_then(|()| {
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)
         });
         let mut file = opened.map_err(|e| Error::io(format!("open `{LOCK}`"), e))?;
@@ -176,7 +149,7 @@ impl Storage for Local {
         let mut folders: Vec<(PathBuf, File)> = Vec::new();
         for (path, bytes) in files {
             let target = self.resolve(path)?;
-            let created = self.create_parents(&target).and_then(|()| {
+            let created = create_parents(&target).and_then(|()| {
                 let parent = target.parent().expect("below the root");
                 if !folders.iter().rev().any(|(known, _)| known == parent) {
                     folders.push((parent.to_owned(), File::open(parent)?));
@@ -224,7 +197,7 @@ impl Storage for Local {
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         let target = self.resolve(path)?;
         let temporary = self.resolve(&format!("{TEMPORARY}/{}", path.replace('/', "_")))?;
-        self.put(&temporary, &target, bytes).map_err(|e| Error::io(format!("replace `{path}`"), e))
+        put(&temporary, &target, bytes).map_err(|e| Error::io(format!("replace `{path}`"), e))
     }
 
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
@@ -289,6 +262,33 @@ impl Storage for Local {
             _ => Ok(()),
         }
     }
+}
+
+/// Creates the folders above `path`, each made durable in the folder above it.
+fn create_parents(path: &Path) -> io::Result<()> {
+    let parent = path.parent().expect("a file below the root has a parent");
+    if parent.is_dir() {
+        return Ok(());
+    }
+    create_parents(parent)?;
+    let above = File::open(parent.parent().expect("below the root"))?;
+    match fs::create_dir(parent) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => above.sync_all(),
+    }
+}
+
+fn put(from: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Both folders are opened before anything happens in them, so that an error of writing them back is reported to
+    // these handles and cannot be lost.
+    create_parents(from)?;
+    create_parents(to)?;
+    let folder = File::open(to.parent().expect("below the root"))?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(from)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(from, to)?;
+    folder.sync_all()
 }
 
 fn sync_files(open: &mut Vec<(&String, File)>) -> Result<(), Error> {

@@ -262,7 +262,7 @@ impl IdentityRecord {
     pub fn commitment(&self) -> Option<String> {
         let parts =
             [Some(&self.pseudonym), Some(&self.directory), Some(&self.id), self.name.as_ref()];
-        let value = Json::from_iter(parts.into_iter().flatten().cloned()).to_string();
+        let value = parts.into_iter().flatten().cloned().collect::<Json>().to_string();
         Some(commitment(&salt_of(&self.salt)?, &self.event_id, "identity", value.as_bytes()))
     }
 }

@@ -100,7 +100,7 @@ pub fn read<'a>(bytes: &'a [u8], origin: &str, first: u64) -> Result<Contents<'a
         Contents { leaves: Vec::new(), commits: Vec::new(), committed: 0, end: End::Clean };
     contents.committed = frames.at();
     let mut pending = Vec::new();
-    while let Some(frame) = frames.next() {
+    for frame in frames.by_ref() {
         match frame.kind {
             LEAF => pending.push(frame),
             COMMIT => {

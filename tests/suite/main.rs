@@ -1,10 +1,6 @@
 //! What only shows across crates, in one binary, since each one links all of DataFusion.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it did"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod demo;
 mod errors;

@@ -32,11 +32,9 @@ fn the_readmes_examples_run() {
     let examples = examples(&std::fs::read_to_string(top.join("README.md")).unwrap());
     assert!(examples.len() >= 4);
     for example in examples {
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         let output = Command::new("sh")
-            .args(["-euc", &example])
+            .args(["-euc", &format!("PATH={}:$PATH\n{example}", bin.display())])
             .current_dir(dir.path())
-            .env("PATH", path)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);

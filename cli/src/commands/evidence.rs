@@ -46,7 +46,6 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
             require_anchor: args.require_anchor,
             without_vault: args.without_vault,
             demo: args.demo,
-            ..VerifyOptions::default()
         },
     );
     print_report(&report, args.json)?;

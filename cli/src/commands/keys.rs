@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backtrail_ledger::{DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer};
+use backtrail_ledger::{
+    Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer,
+};
 
 use crate::args::{Global, Init, Seal};
-use crate::clock::SystemClock;
+use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
 use crate::exit::{CANNOT_WRITE, Failure, unwritable};
 use crate::output::{Out, say};
@@ -39,7 +41,9 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
     }
     let vkey_path = beside(&args.dir, "vkey");
     std::fs::write(&vkey_path, format!("{vkey}\n")).map_err(|e| unwritable(&vkey_path, &e))?;
-    Ledger::init(&args.dir, &options, Box::new(signer), Arc::new(SystemClock::default()))?;
+    let clock: Arc<dyn Clock> =
+        if args.simulated_clock { Arc::new(Beginning) } else { Arc::new(SystemClock::default()) };
+    Ledger::init(&args.dir, &options, Box::new(signer), clock)?;
     say(format_args!(
         "made {} for {}; the signing key is {}",
         args.dir.display(),
@@ -48,7 +52,7 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
     ));
     match &args.recovery_key_out {
         Some(path) => {
-            say(format_args!("the recovery key is {}: move it offline now", path.display()))
+            say(format_args!("the recovery key is {}: move it offline now", path.display()));
         }
         None => say(
             "no recovery key was made: a lost signing key will end this log (see --recovery-key-out)",

@@ -65,7 +65,7 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, b| text + &format!("{b:02x}"))
 }
 
 /// One line about a report that was made.

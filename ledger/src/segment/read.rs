@@ -90,7 +90,8 @@ impl Segment {
         if group >= self.metadata().num_row_groups() {
             return Err(unreadable(format!("no row group {group}")));
         }
-        let rows = self.metadata().row_group(group).num_rows() as usize;
+        let rows =
+            usize::try_from(self.metadata().row_group(group).num_rows()).map_err(unreadable)?;
         let reader =
             self.reader().with_row_groups(vec![group]).with_batch_size(rows.max(1)).build();
         let mut batches = reader.map_err(unreadable)?;
@@ -114,7 +115,7 @@ impl Segment {
     pub fn group_of(&self, offset: u64) -> Option<(usize, usize)> {
         let mut before = 0;
         for (at, group) in self.metadata().row_groups().iter().enumerate() {
-            let rows = group.num_rows() as u64;
+            let rows = group.num_rows().cast_unsigned();
             if offset < before + rows {
                 return Some((at, (offset - before) as usize));
             }

@@ -52,9 +52,10 @@ pub fn write(
 
 /// Where the last data page ends.
 pub fn pages_end(metadata: &ParquetMetaData) -> u64 {
-    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let chunks =
+        metadata.row_groups().iter().flat_map(parquet::file::metadata::RowGroupMetaData::columns);
     chunks
-        .map(|chunk| chunk.byte_range())
+        .map(parquet::file::metadata::ColumnChunkMetaData::byte_range)
         .map(|(start, length)| start.saturating_add(length))
         .max()
         .unwrap_or(0)

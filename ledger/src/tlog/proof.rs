@@ -36,10 +36,10 @@ pub fn root_of(size: u64, nodes: &dyn NodeSource) -> Result<Hash, Error> {
 
 /// The largest power of two smaller than `n`; `n` is at least 2.
 fn largest_power_below(n: u64) -> u64 {
-    1 << (63 - (n - 1).leading_zeros())
+    1 << (n - 1).ilog2()
 }
 
-/// The proof that leaf `index` is in the tree of `size` leaves. *Source*: RFC 9162, section 2.1.3.1, PATH(m, D_n).
+/// The proof that leaf `index` is in the tree of `size` leaves. *Source*: RFC 9162, section 2.1.3.1, PATH(m, `D_n`).
 ///
 /// # Errors
 /// `index` is not below `size`, or a hash is not available.

@@ -130,12 +130,11 @@ impl TileBuilder {
 
 /// The root of a complete subtree: `hashes.len()` is a power of two.
 pub(crate) fn subtree_root(hashes: &[Hash]) -> Hash {
-    match hashes {
-        [one] => *one,
-        _ => {
-            let (left, right) = hashes.split_at(hashes.len() / 2);
-            node_hash(&subtree_root(left), &subtree_root(right))
-        }
+    if let [one] = hashes {
+        *one
+    } else {
+        let (left, right) = hashes.split_at(hashes.len() / 2);
+        node_hash(&subtree_root(left), &subtree_root(right))
     }
 }
 

@@ -197,12 +197,10 @@ impl<'a> Check<'a> {
             return Err(Error::reject("not in canonical form"));
         }
         let (checkpoint, _) = Checkpoint::open(text, &self.options.keys)?;
-        match self.options.keys.iter().any(|key| key.name() == checkpoint.origin) {
-            true => Ok(checkpoint),
-            false => Err(Error::reject(format!(
-                "the log `{}` is not the one of the key",
-                checkpoint.origin
-            ))),
+        if self.options.keys.iter().any(|key| key.name() == checkpoint.origin) {
+            Ok(checkpoint)
+        } else {
+            Err(Error::reject(format!("the log `{}` is not the one of the key", checkpoint.origin)))
         }
     }
 
@@ -210,15 +208,15 @@ impl<'a> Check<'a> {
         let Some(note) = &self.options.since else { return };
         match self.open_note(note.as_bytes()) {
             Err(error) => {
-                self.add(Finding::new("since", 12, format!("the note that you hold: {error}")))
+                self.add(Finding::new("since", 12, format!("the note that you hold: {error}")));
             }
-            Ok(held) if held.size > head.size => {
+            Ok(brought) if brought.size > head.size => {
                 let message =
-                    format!("you hold a head of {} rows, the log has {}", held.size, head.size);
+                    format!("you hold a head of {} rows, the log has {}", brought.size, head.size);
                 self.add(Finding::new("rolled_back", 13, message));
             }
-            Ok(held) => {
-                self.claim(held.size, held.root, "the note that you hold", "split_view", 13)
+            Ok(brought) => {
+                self.claim(brought.size, brought.root, "the note that you hold", "split_view", 13);
             }
         }
     }
@@ -241,7 +239,7 @@ impl<'a> Check<'a> {
                         .file(&path),
                 ),
                 Err(error) => {
-                    self.add(Finding::new("kept_note", 12, error.to_string()).file(&path))
+                    self.add(Finding::new("kept_note", 12, error.to_string()).file(&path));
                 }
             }
         }
@@ -268,10 +266,10 @@ impl<'a> Check<'a> {
             }
             // A larger head was about to be signed when the writer stopped; the rows for it are in the tail.
             Ok(Some(state)) => {
-                self.claim(state.head.size, state.head.root, state::PATH, "state", 13)
+                self.claim(state.head.size, state.head.root, state::PATH, "state", 13);
             }
             Err(error) if error.kind() == Kind::Tampered => {
-                self.add(Finding::new("state", 11, error.to_string()).file(state::PATH))
+                self.add(Finding::new("state", 11, error.to_string()).file(state::PATH));
             }
             Err(error) => return Err(error),
         }
@@ -283,8 +281,8 @@ impl<'a> Check<'a> {
         let passed_over = |path: &str| {
             path == "state/lock"
                 || path.starts_with("state/tmp/")
-                || path.ends_with(".cut")
-                || path.ends_with(".sock")
+                || has_extension(path, "cut")
+                || has_extension(path, "sock")
         };
         let vault = |path: &str| path.starts_with("vault/") && self.options.without_vault;
         let there: BTreeSet<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
@@ -300,7 +298,9 @@ impl<'a> Check<'a> {
         for path in expected.iter().filter(|path| !there.contains(path.as_str())) {
             found.push(Finding::new("missing_file", 30, "this file should be there").file(path));
         }
-        found.into_iter().for_each(|finding| self.add(finding));
+        for finding in found {
+            self.add(finding);
+        }
     }
 
     pub(crate) fn claim(&mut self, size: u64, root: Hash, by: &str, code: &'static str, exit: u8) {
@@ -378,6 +378,10 @@ impl Finding {
         self.index = Some(index);
         self
     }
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 /// The path of a kept note.

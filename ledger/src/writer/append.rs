@@ -47,6 +47,10 @@ impl Ledger {
     /// # Errors
     /// `Retry` when there is no space, `Clock` when the clock jumped, `Reopen` when a sync failed: nothing of the batch
     /// is acknowledged.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what was appended is no longer the caller's to send again"
+    )]
     pub fn append(&mut self, submissions: Vec<Submission>) -> Result<Vec<Receipt>, Error> {
         self.guarded(|ledger| {
             ledger.check_clock()?;
@@ -109,7 +113,7 @@ impl Ledger {
             match self.take_draft(draft, &mut intake) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(e) if e.kind() == Kind::Reject => {
-                    intake.refuse("invalid_event", &e.to_string())
+                    intake.refuse("invalid_event", &e.to_string());
                 }
                 Err(e) => return Err(e),
             }
@@ -158,6 +162,7 @@ impl Ledger {
     }
 
     /// The correction that fills what the first delivery of `amended` did not say.
+    #[expect(clippy::unnecessary_wraps, reason = "the caller is one chain of fallible steps")]
     fn amendment(
         &self,
         draft: &Draft,

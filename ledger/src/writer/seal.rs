@@ -114,7 +114,7 @@ impl Ledger {
             }
             let (_, leaves) = self.tail_events(seq..end)?;
             for (at, leaf) in leaves.iter().enumerate() {
-                if batch.leaf(at)? != *leaf || batch.seq(at) as u64 != seq + at as u64 {
+                if batch.leaf(at)? != *leaf || batch.seq(at).cast_unsigned() != seq + at as u64 {
                     return Err(differs(seq + at as u64));
                 }
             }
