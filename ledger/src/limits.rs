@@ -1,0 +1,56 @@
+//! Every bound of the ledger, with its reason.
+
+use backtrail_schemas::limits::LEAF_BYTES_MAX;
+
+/// The longest note, in bytes, that is read: C2SP signed-note asks for at least 16 signatures; a thousand fit.
+pub const NOTE_BYTES_MAX: usize = 1 << 20;
+
+/// The most signature lines of a note that are looked at (C2SP signed-note: at least 16 must be accepted).
+pub const NOTE_SIGNATURES_MAX: usize = 100;
+
+/// The most hashes of a proof: a tree of 2^64 leaves is 64 levels high.
+pub const PROOF_HASHES_MAX: usize = 64;
+
+/// The largest tree: positions are 64-bit signed integers in segments and at most 2^53 − 1 in leaves.
+pub const TREE_SIZE_MAX: u64 = (1 << 53) - 1;
+
+/// Unsealed rows at which a segment is sealed: small enough to keep in memory when it is read back, large enough that a
+/// million events make sixteen files.
+pub const SEGMENT_ROWS: u64 = 65_536;
+
+/// Rows of a row group of a segment: what is decoded to answer for one row.
+pub const ROW_GROUP_ROWS: usize = 8_192;
+
+/// Age in microseconds at which unsealed rows are sealed.
+pub const SEAL_AGE_US: i64 = 24 * 3600 * 1_000_000;
+
+/// The longest payload of a frame, in bytes: a delivery of 48 MiB as base64 with its headers.
+pub const FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// Staged bytes at which a group commit is written although more submissions wait: bounds the memory of a big batch.
+pub const COMMIT_BYTES_MAX: usize = 16 << 20;
+
+/// The largest file that a reader takes into memory, in bytes. Segments of 65,536 leaves of the largest size stay below.
+pub const FILE_BYTES_MAX: u64 = 5 << 30;
+
+/// The largest Parquet footer, in bytes, and the largest decoded row group: what a stranger's file may make us allocate.
+pub const FOOTER_BYTES_MAX: usize = 256 << 20;
+
+/// The largest row group after decompression, in bytes, as its metadata claims it.
+pub const ROW_GROUP_BYTES_MAX: i64 = 2 << 30;
+
+/// The most files that a ledger folder may have: a thousand million events have four million tiles.
+pub const FILES_MAX: usize = 20_000_000;
+
+/// The most findings of one report; the rest are only counted.
+pub const FINDINGS_MAX: usize = 1_000;
+
+/// How far the clock may step between two looks at it, in microseconds.
+pub const CLOCK_STEP_US: i64 = 5 * 60 * 1_000_000;
+
+/// How far the clock may be past the last row when a ledger is opened, in microseconds.
+pub const CLOCK_GAP_US: i64 = 30 * 24 * 3600 * 1_000_000;
+
+const _: () = assert!(LEAF_BYTES_MAX < FRAME_BYTES_MAX && FRAME_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(ROW_GROUP_ROWS as u64 <= SEGMENT_ROWS);
+const _: () = assert!(SEGMENT_ROWS * (LEAF_BYTES_MAX as u64) < FILE_BYTES_MAX);

@@ -1,0 +1,229 @@
+//! The log in memory: the tree, the tail, and what intake must know of older rows.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use backtrail_schemas::rows::Rows;
+use backtrail_schemas::{Event, Timestamp, leaf};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::frame::FRAME_OVERHEAD;
+use crate::index::{Index, Key, key};
+use crate::intake::compare::Known;
+use crate::intake::people::People;
+use crate::journal::Journal;
+use crate::segment::read::Segment;
+use crate::segment::{Seal, chain};
+use crate::storage::Storage;
+use crate::tlog::{Frontier, Hash, Tile, TileBuilder, leaf_hash, tile};
+use crate::vault::{self, EventRecord};
+use crate::wal;
+
+/// Where a frame lies in its file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+}
+
+/// What the writer knows. Everything here can be rebuilt from disk, and is, after any failure.
+pub(crate) struct Log {
+    pub(crate) origin: String,
+    pub(crate) simulated: bool,
+    pub(crate) vault_key: [u8; 32],
+    pub(crate) frontier: Frontier,
+    pub(crate) tiles: TileBuilder,
+    /// Full tiles that are not on disk yet.
+    pub(crate) full_tiles: Vec<(Tile, Vec<u8>)>,
+    pub(crate) seals: Vec<Seal>,
+    /// The first row of the tail.
+    pub(crate) first: u64,
+    /// The compact range of `[0, first)`.
+    pub(crate) first_frontier: Frontier,
+    /// Where each row of the tail lies in the write-ahead log.
+    pub(crate) tail: Vec<Place>,
+    /// When the first row of the tail was recorded.
+    pub(crate) tail_since: Option<Timestamp>,
+    /// The size at the last commit frame.
+    pub(crate) committed: u64,
+    pub(crate) wal: Journal,
+    pub(crate) vault: Journal,
+    pub(crate) vault_index: HashMap<Key, Place>,
+    pub(crate) identities: Journal,
+    pub(crate) quarantine: Journal,
+    pub(crate) people: People,
+    pub(crate) index: Index,
+    pub(crate) last_recorded: Option<Timestamp>,
+    /// The head that is published, and the compact range of its size.
+    pub(crate) published: Option<Checkpoint>,
+    pub(crate) published_frontier: Frontier,
+    pub(crate) cache: Cache,
+}
+
+/// The rows and vault entries that were last asked for.
+#[derive(Default)]
+pub(crate) struct Cache {
+    segment: Option<(u64, Segment)>,
+    group: Option<(u64, Rows)>,
+    vault: Option<(u64, HashMap<Key, Place>)>,
+}
+
+impl Log {
+    /// How many rows there are, staged ones included.
+    pub(crate) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Adds `event` as the next row and returns its position. It is staged, not durable.
+    ///
+    /// # Errors
+    /// It has no canonical leaf, or its id has a row already; then nothing changed.
+    pub(crate) fn push(&mut self, event: &Event) -> Result<u64, Error> {
+        let leaf = leaf::encode(event)?;
+        let seq = self.size();
+        let id = event.text("event_id").unwrap_or_default();
+        // Invariant L6: one event id, one leaf. Intake asked before; the ledger's own entries end here.
+        if self.index.get(id).is_some() {
+            return Err(Error::reject(format!("event `{id}` is in the log")));
+        }
+        self.index.insert_event(seq, event);
+        let offset = self.wal.stage(wal::LEAF, &leaf);
+        self.take(
+            leaf_hash(&leaf),
+            Place { offset, len: leaf.len() as u32 },
+            event.timestamp("recorded_at"),
+        );
+        Ok(seq)
+    }
+
+    /// Takes one row of the tail into the tree.
+    pub(crate) fn take(&mut self, hash: Hash, place: Place, recorded_at: Option<Timestamp>) {
+        self.frontier.push(hash);
+        let full = &mut self.full_tiles;
+        self.tiles.push(hash, |name, hashes| {
+            if u64::from(name.width) == tile::WIDTH {
+                full.push((name, tile::to_bytes(hashes)));
+            }
+        });
+        self.tail.push(place);
+        self.tail_since = self.tail_since.or(recorded_at);
+        self.last_recorded = self.last_recorded.max(recorded_at);
+    }
+
+    /// The leaf of a row of the tail.
+    pub(crate) fn tail_leaf(&self, store: &dyn Storage, seq: u64) -> Result<Vec<u8>, Error> {
+        let place = self.tail[(seq - self.first) as usize];
+        self.wal.read(store, place.offset, place.len as usize)
+    }
+
+    /// The bytes of the write-ahead log that hold rows `rows` of the tail.
+    pub(crate) fn tail_bytes(&self, rows: Range<u64>) -> Range<u64> {
+        let place = |seq: u64| self.tail[(seq - self.first) as usize];
+        let last = place(rows.end - 1);
+        place(rows.start).offset..last.offset + u64::from(last.len) + FRAME_OVERHEAD as u64
+    }
+
+    /// The event of a row.
+    pub(crate) fn row(&mut self, store: &dyn Storage, seq: u64) -> Result<Event, Error> {
+        if seq >= self.first {
+            let event = leaf::decode(&self.tail_leaf(store, seq)?);
+            return event.map_err(|e| Error::tampered(format!("row {seq}: {e}")));
+        }
+        let seal = self.seal_of(seq)?.clone();
+        if self.cache.segment.as_ref().is_none_or(|(start, _)| *start != seal.rows.start) {
+            self.cache.segment = Some((seal.rows.start, chain::open(store, &seal)?));
+            self.cache.group = None;
+        }
+        let (start, segment) = self.cache.segment.as_ref().expect("set above");
+        let missing = || Error::tampered(format!("row {seq} is not in `{}`", seal.file));
+        let (group, at) = segment.group_of(seq - start).ok_or_else(missing)?;
+        let group_start = seq - at as u64;
+        if self.cache.group.as_ref().is_none_or(|(start, _)| *start != group_start) {
+            self.cache.group = Some((group_start, Rows::new(&segment.group(group)?)?));
+        }
+        let (_, rows) = self.cache.group.as_ref().expect("set above");
+        if at >= rows.len() {
+            return Err(missing());
+        }
+        rows.event(at).map_err(|e| Error::tampered(format!("row {seq}: {e}")))
+    }
+
+    fn seal_of(&self, seq: u64) -> Result<&Seal, Error> {
+        let at = self.seals.partition_point(|seal| seal.rows.end <= seq);
+        self.seals.get(at).ok_or_else(|| Error::tampered(format!("no segment holds row {seq}")))
+    }
+
+    /// What is known of the event of row `seq`: its columns and texts, with the amendments that filled unknowns.
+    pub(crate) fn known(&mut self, store: &dyn Storage, seq: u64) -> Result<Known, Error> {
+        let mut known = Known { event: self.row(store, seq)?, ..Known::default() };
+        let id = known.event.text("event_id").unwrap_or_default().to_owned();
+        self.add_texts(store, seq, &known.event.clone(), &mut known)?;
+        for amendment in self.index.amendments(&id).to_vec() {
+            let event = self.row(store, amendment)?;
+            self.add_texts(store, amendment, &event, &mut known)?;
+            known.merge(&event);
+        }
+        Ok(known)
+    }
+
+    fn add_texts(
+        &mut self,
+        store: &dyn Storage,
+        seq: u64,
+        event: &Event,
+        known: &mut Known,
+    ) -> Result<(), Error> {
+        let committed = backtrail_schemas::columns::TEXT_FIELDS
+            .iter()
+            .filter(|field| event.text(&format!("{field}_commitment")).is_some());
+        let committed: Vec<&str> = committed.copied().collect();
+        if committed.is_empty() {
+            return Ok(());
+        }
+        let record = self.vault_record(store, seq, event.text("event_id").unwrap_or_default())?;
+        for field in committed {
+            let value = record.as_ref().and_then(|r| r.texts.get(field).cloned());
+            known.texts.insert(field.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    /// The vault's record of the event of row `seq`; `None` if it was erased.
+    fn vault_record(
+        &mut self,
+        store: &dyn Storage,
+        seq: u64,
+        event_id: &str,
+    ) -> Result<Option<EventRecord>, Error> {
+        let key = key(event_id);
+        if seq >= self.first {
+            let Some(place) = self.vault_index.get(&key) else { return Ok(None) };
+            let payload = self.vault.read(store, place.offset, place.len as usize)?;
+            return EventRecord::parse(&payload).map(Some);
+        }
+        let first = self.seal_of(seq)?.rows.start;
+        if self.cache.vault.as_ref().is_none_or(|(known, _)| *known != first) {
+            let bytes = store.read_if_any(&vault::path(first))?.unwrap_or_default();
+            self.cache.vault = Some((first, vault_places(&bytes)));
+        }
+        let (_, places) = self.cache.vault.as_ref().expect("set above");
+        let Some(place) = places.get(&key).copied() else { return Ok(None) };
+        let journal =
+            Journal::new(vault::path(first), vault::FORMAT, &self.origin, first, u64::MAX);
+        EventRecord::parse(&journal.read(store, place.offset, place.len as usize)?).map(Some)
+    }
+}
+
+/// Where the records of events lie in a vault file.
+pub(crate) fn vault_places(bytes: &[u8]) -> HashMap<Key, Place> {
+    let frames = crate::frame::Frames::new(bytes).filter(|frame| frame.kind == vault::EVENT);
+    let places = frames.filter_map(|frame| {
+        let record = EventRecord::parse(frame.payload).ok()?;
+        Some((
+            key(&record.event_id),
+            Place { offset: frame.offset as u64, len: frame.payload.len() as u32 },
+        ))
+    });
+    places.collect()
+}

@@ -1,0 +1,110 @@
+//! Signed notes. *Source*: C2SP signed-note, with Ed25519 (type 0x01) as the only signature that is checked.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::BASE64;
+
+use crate::error::Error;
+use crate::key::Vkey;
+use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
+
+/// A text and the signatures below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The signed text; ends with a newline.
+    pub text: String,
+    /// The signature lines, in order; some may be of keys that nobody here knows.
+    pub signatures: Vec<NoteSignature>,
+}
+
+/// One line `— <name> <base64 of key id and signature>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteSignature {
+    /// The name of the key.
+    pub name: String,
+    /// The first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key).
+    pub key_id: [u8; 4],
+    /// What follows the key id; 64 bytes for Ed25519.
+    pub signature: Vec<u8>,
+}
+
+impl Note {
+    /// Checks every signature by one of `keys` and returns the text, if there is at least one.
+    ///
+    /// Lines of unknown keys are ignored, as the specification asks.
+    ///
+    /// # Errors
+    /// No line is by one of `keys`, or one that claims to be does not hold: then nothing of the note is to be trusted.
+    pub fn open(&self, keys: &[Vkey]) -> Result<&str, Error> {
+        let mut good = 0;
+        for line in &self.signatures {
+            let matching =
+                keys.iter().filter(|key| key.name() == line.name && key.id() == line.key_id);
+            for key in matching {
+                let signature = <[u8; 64]>::try_from(line.signature.as_slice());
+                let holds = signature.is_ok_and(|s| key.verify(self.text.as_bytes(), &s));
+                if !holds {
+                    return Err(Error::tampered(format!(
+                        "the signature of `{}` does not hold",
+                        line.name
+                    )));
+                }
+                good += 1;
+            }
+        }
+        if good == 0 {
+            return Err(Error::tampered("no signature is by the key that is trusted"));
+        }
+        Ok(&self.text)
+    }
+}
+
+impl FromStr for Note {
+    type Err = Error;
+
+    fn from_str(note: &str) -> Result<Self, Error> {
+        let bad = |what: &str| Error::tampered(format!("not a signed note: {what}"));
+        if note.len() > NOTE_BYTES_MAX {
+            return Err(bad("too long"));
+        }
+        if note.chars().any(|c| c != '\n' && (c < ' ' || c == '\u{7f}')) {
+            return Err(bad("control characters"));
+        }
+        // The signature block follows the last blank line.
+        let at = note.rfind("\n\n").ok_or_else(|| bad("no blank line"))?;
+        let (text, block) = (&note[..=at], &note[at + 2..]);
+        let block = block.strip_suffix('\n').ok_or_else(|| bad("no newline at the end"))?;
+        let lines: Vec<&str> = block.split('\n').collect();
+        if lines.len() > NOTE_SIGNATURES_MAX {
+            return Err(bad("too many signatures"));
+        }
+        let signatures = lines
+            .into_iter()
+            .map(|line| signature(line).ok_or_else(|| bad("a malformed signature line")));
+        Ok(Self { text: text.to_owned(), signatures: signatures.collect::<Result<_, _>>()? })
+    }
+}
+
+fn signature(line: &str) -> Option<NoteSignature> {
+    let (name, base64) = line.strip_prefix("— ")?.split_once(' ')?;
+    let bytes = BASE64.decode(base64.as_bytes()).ok()?;
+    let (key_id, signature) = bytes.split_first_chunk::<4>()?;
+    let fits = !signature.is_empty() && crate::key::is_name(name);
+    fits.then(|| NoteSignature {
+        name: name.to_owned(),
+        key_id: *key_id,
+        signature: signature.to_vec(),
+    })
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n", self.text)?;
+        for line in &self.signatures {
+            let bytes = [&line.key_id[..], &line.signature].concat();
+            writeln!(f, "— {} {}", line.name, BASE64.encode(&bytes))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading a segment whose bytes are already known to be the sealed ones.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use backtrail_schemas::rows::Rows;
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+
+use crate::error::Error;
+use crate::limits::{FOOTER_BYTES_MAX, ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS};
+
+/// A segment in memory.
+#[derive(Clone)]
+pub struct Segment {
+    bytes: Bytes,
+    metadata: ArrowReaderMetadata,
+}
+
+fn unreadable(e: impl std::fmt::Display) -> Error {
+    Error::tampered(format!("not a segment that can be read: {e}"))
+}
+
+impl Segment {
+    /// Reads the footer and the page indexes. Types are those of Parquet; what `ARROW:schema` says is not asked.
+    ///
+    /// # Errors
+    /// The bytes are not Parquet, or their metadata claims more than a reader may be made to allocate.
+    pub fn open(bytes: Bytes) -> Result<Self, Error> {
+        let footer =
+            bytes.len().checked_sub(8).and_then(|at| bytes[at..].first_chunk::<4>()).copied();
+        let footer = u32::from_le_bytes(footer.ok_or_else(|| unreadable("too short"))?) as usize;
+        if footer > FOOTER_BYTES_MAX {
+            return Err(unreadable("the footer is too large"));
+        }
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(unreadable)?;
+        let large = metadata.metadata().row_groups().iter().any(|group| {
+            group.total_byte_size() > ROW_GROUP_BYTES_MAX
+                || !(0..=1 << 20).contains(&group.num_rows())
+        });
+        if large {
+            Err(unreadable("a row group is too large"))
+        } else {
+            Ok(Self { bytes, metadata })
+        }
+    }
+
+    /// The footer.
+    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
+        self.metadata.metadata()
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// A reader over the whole file, to be narrowed.
+    pub fn reader(&self) -> ParquetRecordBatchReaderBuilder<Bytes> {
+        ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.bytes.clone(),
+            self.metadata.clone(),
+        )
+        .with_batch_size(ROW_GROUP_ROWS)
+    }
+
+    /// All rows, in batches of at most [`ROW_GROUP_ROWS`].
+    ///
+    /// # Errors
+    /// A page cannot be read.
+    pub fn batches(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, Error>> + use<>, Error> {
+        let reader = self.reader().build().map_err(unreadable)?;
+        Ok(reader.map(|batch| batch.map_err(unreadable)))
+    }
+
+    /// The rows of one row group, whole.
+    ///
+    /// # Errors
+    /// There is no such group, or a page cannot be read.
+    pub fn group(&self, group: usize) -> Result<RecordBatch, Error> {
+        if group >= self.metadata().num_row_groups() {
+            return Err(unreadable(format!("no row group {group}")));
+        }
+        let rows = self.metadata().row_group(group).num_rows() as usize;
+        let reader =
+            self.reader().with_row_groups(vec![group]).with_batch_size(rows.max(1)).build();
+        let mut batches = reader.map_err(unreadable)?;
+        match batches.next() {
+            Some(batch) => batch.map_err(unreadable),
+            None => Ok(RecordBatch::new_empty(self.metadata.schema().clone())),
+        }
+    }
+
+    /// All rows, only some columns.
+    ///
+    /// # Errors
+    /// A page cannot be read.
+    pub fn columns(&self, names: &[&str]) -> Result<Vec<RecordBatch>, Error> {
+        let mask = ProjectionMask::columns(self.metadata.parquet_schema(), names.iter().copied());
+        let reader = self.reader().with_projection(mask).build().map_err(unreadable)?;
+        reader.map(|batch| batch.map_err(unreadable)).collect()
+    }
+
+    /// The group that row `offset` of the file lies in, and where in it.
+    pub fn group_of(&self, offset: u64) -> Option<(usize, usize)> {
+        let mut before = 0;
+        for (at, group) in self.metadata().row_groups().iter().enumerate() {
+            let rows = group.num_rows() as u64;
+            if offset < before + rows {
+                return Some((at, (offset - before) as usize));
+            }
+            before += rows;
+        }
+        None
+    }
+
+    /// The rows of the first group, for its first entry.
+    ///
+    /// # Errors
+    /// As [`Segment::group`], or a column is of a type that no leaf has.
+    pub fn first_rows(&self) -> Result<Rows, Error> {
+        let batch = self.reader().with_limit(1).build().map_err(unreadable)?.next();
+        let batch = batch.ok_or_else(|| unreadable("no rows"))?.map_err(unreadable)?;
+        Ok(Rows::new(&batch)?)
+    }
+}

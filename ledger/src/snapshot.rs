@@ -1,0 +1,367 @@
+//! A reader at one checkpoint. It takes no lock and changes nothing.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::AsArray as _;
+use arrow::record_batch::RecordBatch;
+use backtrail_schemas::rows::{Rows, to_batch};
+use backtrail_schemas::{Event, leaf};
+
+use crate::checkpoint::{Checkpoint, TlogProof};
+use crate::entry;
+use crate::error::{Error, Kind};
+use crate::key::Vkey;
+use crate::limits::TREE_SIZE_MAX;
+use crate::note::Note;
+use crate::segment::read::Segment;
+use crate::segment::{Seal, chain};
+use crate::storage::{Local, Storage};
+use crate::tiles::TileReader;
+use crate::tlog::{Frontier, NodeSource as _, inclusion_proof, leaf_hash, verify_inclusion};
+use crate::vault::{self, EventRecord, IdentityRecord};
+use crate::wal;
+use crate::writer::{CHECKPOINT, note_path};
+
+/// How often a reader begins again because the writer sealed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// The rows below one checkpoint.
+pub struct Snapshot {
+    store: Local,
+    note: Note,
+    checkpoint: Checkpoint,
+    genesis: Event,
+    /// Segments that lie wholly below the checkpoint.
+    seals: Vec<Seal>,
+    paths: Vec<PathBuf>,
+    /// The rows behind them, as canonical leaves.
+    tail: Vec<Vec<u8>>,
+}
+
+impl Snapshot {
+    /// Opens the newest checkpoint of the ledger in `dir`, or the kept one of size `at`.
+    ///
+    /// The rows are checked against it: each segment by the hash in its seal entry, the tail by the root. The signature is
+    /// checked with the key of the first entry, which proves nothing about who made the ledger: [`crate::verify`] asks for
+    /// the key.
+    ///
+    /// # Errors
+    /// `Missing` if it is no ledger or has no such checkpoint; `Tampered` if the rows are not those that were signed.
+    pub fn open(dir: &Path, at: Option<u64>) -> Result<Self, Error> {
+        let store = Local::new(dir);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let before = store.read_if_any(CHECKPOINT)?;
+            match Self::read(Local::new(dir), at) {
+                // A seal moves rows between files while they are read; the head has moved then, too.
+                Err(_) if attempt < ATTEMPTS && store.read_if_any(CHECKPOINT)? != before => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn read(store: Local, at: Option<u64>) -> Result<Self, Error> {
+        let newest = read_note(&store, CHECKPOINT)?;
+        let head: Checkpoint = newest.text.parse()?;
+        let (mut seals, mut leaves) = read_tail(&store, &head)?;
+        let (note, checkpoint) = match at.filter(|size| *size != head.size) {
+            None => (newest, head),
+            Some(size) => {
+                let note = read_note(&store, &note_path(size))?;
+                let checkpoint: Checkpoint = note.text.parse()?;
+                if checkpoint.size != size || checkpoint.origin != head.origin || size > head.size {
+                    return Err(Error::tampered(format!(
+                        "`{}` is of another log or size",
+                        note_path(size)
+                    )));
+                }
+                (note, checkpoint)
+            }
+        };
+        cut(&store, &mut seals, &mut leaves, checkpoint.size)?;
+        check_root(&store, &seals, &leaves, &checkpoint)?;
+        let genesis = match seals.first() {
+            Some(seal) => chain::open(&store, seal)?.first_rows()?.event(0)?,
+            None => {
+                leaf::decode(leaves.first().ok_or_else(|| Error::tampered("a log without rows"))?)?
+            }
+        };
+        if !entry::is(&genesis, "genesis")
+            || genesis.attribute("origin") != Some(&checkpoint.origin)
+        {
+            return Err(Error::tampered("row 0 is not the genesis entry of this log"));
+        }
+        let key: Vkey = genesis.attribute("vkey").unwrap_or_default().parse()?;
+        note.open(&[key])?;
+        let paths = seals.iter().map(|seal| store.resolve(&seal.file)).collect::<Result<_, _>>()?;
+        Ok(Self { store, note, checkpoint, genesis, seals, paths, tail: leaves })
+    }
+
+    /// The head that everything here is read at.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The signed note of the head.
+    pub fn note(&self) -> String {
+        self.note.to_string()
+    }
+
+    /// The first entry.
+    pub fn genesis(&self) -> &Event {
+        &self.genesis
+    }
+
+    /// The key that the first entry names; for a verdict, use one that came another way.
+    ///
+    /// # Errors
+    /// It is not a key.
+    pub fn genesis_key(&self) -> Result<Vkey, Error> {
+        self.genesis.attribute("vkey").unwrap_or_default().parse()
+    }
+
+    /// Whether times of receipt are made up: a demo or a test.
+    pub fn simulated_clock(&self) -> bool {
+        self.genesis.attribute("simulated_clock") == Some("true")
+    }
+
+    /// How many rows there are.
+    pub fn size(&self) -> u64 {
+        self.checkpoint.size
+    }
+
+    /// The sealed files that lie wholly below the checkpoint, in order; each has the hash that its seal entry says.
+    pub fn segments(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// The rows behind the last of [`Snapshot::segments`].
+    ///
+    /// # Errors
+    /// A row has a column that this version does not know.
+    pub fn tail(&self) -> Result<RecordBatch, Error> {
+        let events =
+            self.tail.iter().map(|leaf| leaf::decode(leaf)).collect::<Result<Vec<_>, _>>()?;
+        Ok(to_batch(self.tail_start(), &events)?)
+    }
+
+    fn tail_start(&self) -> u64 {
+        self.seals.last().map_or(0, |seal| seal.rows.end)
+    }
+
+    /// The canonical bytes of row `seq`.
+    ///
+    /// # Errors
+    /// `Reject` if there is no such row below the checkpoint.
+    pub fn leaf(&self, seq: u64) -> Result<Vec<u8>, Error> {
+        let missing =
+            || Error::reject(format!("no row {seq} in a log of {} rows", self.checkpoint.size));
+        if let Some(at) = seq.checked_sub(self.tail_start()) {
+            return self.tail.get(at as usize).cloned().ok_or_else(missing);
+        }
+        let seal = self.seals.iter().find(|seal| seal.rows.contains(&seq)).ok_or_else(missing)?;
+        let segment = chain::open(&self.store, seal)?;
+        let (group, at) = segment.group_of(seq - seal.rows.start).ok_or_else(missing)?;
+        Ok(Rows::new(&segment.group(group)?)?.leaf(at)?)
+    }
+
+    /// The proof that row `seq` is in the log at this checkpoint.
+    ///
+    /// # Errors
+    /// There is no such row, or a tile is missing or not the one that was signed.
+    pub fn inclusion_proof(&self, seq: u64) -> Result<TlogProof, Error> {
+        let tiles = TileReader::new(&self.store, self.checkpoint.size);
+        let hashes = inclusion_proof(seq, self.checkpoint.size, &tiles)?;
+        let leaf = tiles.node(0, seq)?;
+        if !verify_inclusion(&leaf, seq, self.checkpoint.size, &hashes, &self.checkpoint.root) {
+            return Err(Error::tampered(format!(
+                "the tiles around row {seq} are not those that were signed"
+            )));
+        }
+        Ok(TlogProof { index: seq, extra: None, hashes, checkpoint: self.note.clone() })
+    }
+
+    /// The row of an event.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
+    pub fn find(&self, event_id: &str) -> Result<Option<u64>, Error> {
+        for seal in &self.seals {
+            let mut seq = seal.rows.start;
+            for batch in chain::open(&self.store, seal)?.columns(&["event_id"])? {
+                let ids = batch
+                    .column(0)
+                    .as_string_opt::<i32>()
+                    .ok_or_else(|| Error::tampered("`event_id` is no text"))?;
+                if let Some(at) = ids.iter().position(|id| id == Some(event_id)) {
+                    return Ok(Some(seq + at as u64));
+                }
+                seq += batch.num_rows() as u64;
+            }
+        }
+        for (leaf, seq) in self.tail.iter().zip(self.tail_start()..) {
+            if leaf::decode(leaf)?.text("event_id") == Some(event_id) {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All rows in order, as position and canonical bytes; one row group is in memory at a time.
+    ///
+    /// # Errors
+    /// A segment cannot be read; then nothing follows.
+    pub fn leaves(&self) -> impl Iterator<Item = Result<(u64, Vec<u8>), Error>> {
+        let sealed = self.seals.iter().flat_map(|seal| match chain::open(&self.store, seal) {
+            Ok(segment) => segment_leaves(segment, seal.rows.start),
+            Err(e) => Box::new(std::iter::once(Err(e))),
+        });
+        sealed.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok))
+    }
+
+    /// Everybody whom the vault knows, as pseudonym and name, or `<id> (<directory>)` where no name is known.
+    ///
+    /// # Errors
+    /// The vault is there and damaged.
+    pub fn people(&self) -> Result<Vec<(String, String)>, Error> {
+        let Some(bytes) = self.store.read_if_any(vault::IDENTITIES)? else { return Ok(Vec::new()) };
+        let mut people = std::collections::BTreeMap::new();
+        for frame in crate::frame::Frames::new(&bytes).filter(|frame| frame.kind == vault::IDENTITY)
+        {
+            let record = IdentityRecord::parse(frame.payload)?;
+            let shown =
+                record.name.unwrap_or_else(|| format!("{} ({})", record.id, record.directory));
+            people.insert(record.pseudonym, shown);
+        }
+        Ok(people.into_iter().collect())
+    }
+
+    /// The free texts of the vault, as event id, field and text; one file of the vault is in memory at a time.
+    ///
+    /// # Errors
+    /// The vault is there and damaged.
+    pub fn texts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(String, String, String), Error>>, Error> {
+        let files = self.store.list("vault")?.into_iter().map(|(path, _)| path);
+        let files = files.filter(|path| vault::first_of(path, vault::path).is_some());
+        Ok(files.flat_map(|path| match texts_of(&self.store, &path) {
+            Ok(texts) => texts.into_iter().map(Ok).collect(),
+            Err(e) => vec![Err(e)],
+        }))
+    }
+}
+
+fn texts_of(store: &dyn Storage, path: &str) -> Result<Vec<(String, String, String)>, Error> {
+    let bytes = store.read_all(path)?;
+    let mut texts = Vec::new();
+    for frame in crate::frame::Frames::new(&bytes).filter(|frame| frame.kind == vault::EVENT) {
+        let record = EventRecord::parse(frame.payload)?;
+        texts.extend(
+            record.texts.into_iter().map(|(field, text)| (record.event_id.clone(), field, text)),
+        );
+    }
+    Ok(texts)
+}
+
+fn segment_leaves(
+    segment: Segment,
+    start: u64,
+) -> Box<dyn Iterator<Item = Result<(u64, Vec<u8>), Error>>> {
+    let batches = match segment.batches() {
+        Ok(batches) => batches,
+        Err(e) => return Box::new(std::iter::once(Err(e))),
+    };
+    let leaves = batches.flat_map(|batch| match batch.and_then(|batch| Ok(Rows::new(&batch)?)) {
+        Ok(rows) => (0..rows.len()).map(|at| Ok(rows.leaf(at)?)).collect(),
+        Err(e) => vec![Err(e)],
+    });
+    Box::new(leaves.zip(start..).map(|(leaf, seq)| Ok((seq, leaf?))))
+}
+
+fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
+    let bytes = store.read_all(path).map_err(|e| match e.kind() {
+        Kind::Missing => Error::new(Kind::Missing, format!("no checkpoint `{path}`")),
+        _ => e,
+    })?;
+    String::from_utf8(bytes).map_err(|_| Error::tampered(format!("`{path}` is not text")))?.parse()
+}
+
+/// The sealed chain and the leaves behind it, up to `head`.
+fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Vec<Seal>, Vec<Vec<u8>>), Error> {
+    // The newest file with a row below the head: a seal may be under way behind it.
+    for (first, path) in
+        wal::files(store)?.into_iter().rev().filter(|(first, _)| *first < head.size)
+    {
+        let bytes = store.read_all(&path)?;
+        let contents = wal::read(&bytes, &head.origin, first)?;
+        let rows = (head.size - first) as usize;
+        let Some(frames) = contents.leaves.get(..rows) else {
+            return Err(Error::tampered(format!(
+                "`{path}` ends before the checkpoint's row {}",
+                head.size
+            )));
+        };
+        let leaves: Vec<Vec<u8>> = frames.iter().map(|frame| frame.payload.to_vec()).collect();
+        let seals = match first {
+            0 => Vec::new(),
+            _ => chain::read_back(store, first, leaf::decode(&leaves[0])?)?,
+        };
+        return Ok((seals, leaves));
+    }
+    Err(Error::tampered("no write-ahead log has the rows below the checkpoint"))
+}
+
+/// Cuts what was read at the head to an older `size`.
+fn cut(
+    store: &dyn Storage,
+    seals: &mut Vec<Seal>,
+    leaves: &mut Vec<Vec<u8>>,
+    size: u64,
+) -> Result<(), Error> {
+    let tail_start = seals.last().map_or(0, |seal| seal.rows.end);
+    if size >= tail_start {
+        leaves.truncate((size - tail_start) as usize);
+        return Ok(());
+    }
+    leaves.clear();
+    while let Some(seal) = seals.pop_if(|seal| seal.rows.end > size) {
+        if seal.rows.start < size {
+            let rows = segment_leaves(chain::open(store, &seal)?, seal.rows.start)
+                .take((size - seal.rows.start) as usize);
+            *leaves = rows.map(|row| row.map(|(_, leaf)| leaf)).collect::<Result<_, _>>()?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the sealed rows' tree, taken from tiles, and the tail give the checkpoint's root.
+fn check_root(
+    store: &dyn Storage,
+    seals: &[Seal],
+    leaves: &[Vec<u8>],
+    checkpoint: &Checkpoint,
+) -> Result<(), Error> {
+    let start = seals.last().map_or(0, |seal| seal.rows.end);
+    let mut frontier = frontier_at(store, start)?;
+    leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+    let same = frontier.size() == checkpoint.size && frontier.root() == checkpoint.root;
+    if same {
+        Ok(())
+    } else {
+        Err(Error::tampered("the rows are not those that the checkpoint signs"))
+    }
+}
+
+/// The compact range of `[0, size)`, from tiles.
+pub(crate) fn frontier_at(store: &dyn Storage, size: u64) -> Result<Frontier, Error> {
+    let tiles = TileReader::new(store, size.min(TREE_SIZE_MAX));
+    let mut hashes = Vec::new();
+    let mut before = 0u64;
+    for level in (0..64u8).rev().filter(|level| size >> level & 1 == 1) {
+        hashes.push(tiles.node(level, before >> level)?);
+        before += 1 << level;
+    }
+    Frontier::from_parts(size, hashes)
+}

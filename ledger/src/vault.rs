@@ -1,0 +1,414 @@
+//! The vault and the quarantine: erasable stores beside the log, for what must not be in a leaf.
+//!
+//! `vault/identities` holds the vault's key and who is behind each pseudonym; `vault/<first>.vault` the deliveries and
+//! texts of the rows from `first` on; `quarantine/<first>.quarantine` the deliveries that were not understood. All are
+//! files of frames whose payloads are JSON with sorted keys. Each file begins where a file of the write-ahead log did.
+
+use std::collections::BTreeMap;
+
+use backtrail_schemas::{Delivery, json};
+use data_encoding::{BASE64, HEXLOWER};
+use serde_json::{Map, Value as Json};
+
+use crate::commitment::{Salt, commitment};
+use crate::error::Error;
+use crate::frame::{self, End, Frames};
+
+/// The name of the vault's format, in its headers.
+pub const FORMAT: &str = "backtrail/vault/1";
+/// The name of the quarantine's format.
+pub const QUARANTINE_FORMAT: &str = "backtrail/quarantine/1";
+/// Where identities lie.
+pub const IDENTITIES: &str = "vault/identities";
+/// Frame: the vault's key, second in `vault/identities`.
+pub const KEY: u8 = b'K';
+/// Frame: an identity.
+pub const IDENTITY: u8 = b'I';
+/// Frame: a delivery; the events behind it, up to the next one, came with it.
+pub const DELIVERY: u8 = b'D';
+/// Frame: the salts and texts of one event.
+pub const EVENT: u8 = b'E';
+/// Frame: a delivery in quarantine.
+pub const QUARANTINED: u8 = b'Q';
+
+/// The vault file of the rows from `first` on.
+pub fn path(first: u64) -> String {
+    format!("vault/{first:020}.vault")
+}
+
+/// The quarantine file of the rows from `first` on.
+pub fn quarantine_path(first: u64) -> String {
+    format!("quarantine/{first:020}.quarantine")
+}
+
+/// The first row of the file at `at`, if `name` would give it that path.
+pub fn first_of(at: &str, name: fn(u64) -> String) -> Option<u64> {
+    let digits = at.split('/').next_back()?.get(..20)?;
+    digits.parse().ok().filter(|first| name(*first) == at)
+}
+
+/// A field of a record.
+fn text(map: &mut Map<String, Json>, key: &str) -> Option<String> {
+    match map.remove(key)? {
+        Json::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn texts(map: &mut Map<String, Json>, key: &str) -> Option<BTreeMap<String, String>> {
+    let Json::Object(object) = map.remove(key)? else { return None };
+    let pairs = object.into_iter().map(|(key, value)| Some((key, value.as_str()?.to_owned())));
+    pairs.collect()
+}
+
+/// The object with its keys in byte order, however `serde_json` was built.
+fn sorted(map: Map<String, Json>) -> Json {
+    Json::from_iter(map.into_iter().collect::<BTreeMap<_, _>>())
+}
+
+/// Reads a payload with `read`, and refuses whatever would not be written the same way.
+fn parse<T>(
+    payload: &[u8],
+    read: fn(&mut Map<String, Json>) -> Option<T>,
+    write: fn(&T) -> Json,
+) -> Result<T, Error> {
+    let parsed = match json::parse(payload) {
+        Ok(Json::Object(mut map)) => read(&mut map),
+        _ => None,
+    };
+    let same = parsed.filter(|record| write(record).to_string().as_bytes() == payload);
+    same.ok_or_else(|| Error::tampered("a record that is not in its canonical form"))
+}
+
+/// Reads 32 bytes of lower-case hex.
+pub fn salt_of(hex: &str) -> Option<Salt> {
+    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
+}
+
+/// The delivery behind events: what the leaf's `payload` and `headers` commitments are about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryRecord {
+    /// The raw body.
+    pub body: Vec<u8>,
+    /// Headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl DeliveryRecord {
+    /// The headers as the bytes that are committed to: JSON of one object, keys sorted.
+    pub fn headers_bytes(&self) -> Vec<u8> {
+        Json::from_iter(self.headers.clone()).to_string().into_bytes()
+    }
+
+    fn write_to(&self, map: &mut Map<String, Json>) {
+        match std::str::from_utf8(&self.body) {
+            Ok(body) => map.insert("body".into(), body.into()),
+            Err(_) => map.insert("body_base64".into(), BASE64.encode(&self.body).into()),
+        };
+        map.insert("headers".into(), Json::from_iter(self.headers.clone()));
+    }
+
+    fn read_from(map: &mut Map<String, Json>) -> Option<Self> {
+        let body = match text(map, "body") {
+            Some(body) => body.into_bytes(),
+            None => BASE64.decode(text(map, "body_base64")?.as_bytes()).ok()?,
+        };
+        Some(Self { body, headers: texts(map, "headers")? })
+    }
+
+    fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        self.write_to(&mut map);
+        Json::Object(map)
+    }
+
+    /// The payload of the frame.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_json().to_string().into_bytes()
+    }
+
+    /// Reads the payload of a frame.
+    ///
+    /// # Errors
+    /// It is not exactly what [`Self::to_bytes`] gives.
+    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+        parse(payload, Self::read_from, Self::to_json)
+    }
+}
+
+impl From<&Delivery> for DeliveryRecord {
+    fn from(delivery: &Delivery) -> Self {
+        Self { body: delivery.body.clone(), headers: delivery.headers.clone() }
+    }
+}
+
+/// The salts of one event's commitments, and its texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventRecord {
+    /// The event.
+    pub event_id: String,
+    /// For each committed field, the salt in hex.
+    pub salts: BTreeMap<String, String>,
+    /// For each free text, its value.
+    pub texts: BTreeMap<String, String>,
+}
+
+impl EventRecord {
+    fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        map.insert("event_id".into(), self.event_id.clone().into());
+        map.insert("salts".into(), Json::from_iter(self.salts.clone()));
+        map.insert("texts".into(), Json::from_iter(self.texts.clone()));
+        Json::Object(map)
+    }
+
+    /// The payload of the frame.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_json().to_string().into_bytes()
+    }
+
+    /// Reads the payload of a frame.
+    ///
+    /// # Errors
+    /// It is not exactly what [`Self::to_bytes`] gives.
+    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+        let read = |map: &mut Map<String, Json>| {
+            Some(Self {
+                event_id: text(map, "event_id")?,
+                salts: texts(map, "salts")?,
+                texts: texts(map, "texts")?,
+            })
+        };
+        parse(payload, read, Self::to_json)
+    }
+
+    /// The commitments that the leaf must have, by field, given the delivery that the event came with.
+    pub fn commitments(&self, delivery: &DeliveryRecord) -> Option<BTreeMap<String, String>> {
+        let committed = self.salts.iter().map(|(field, salt)| {
+            let headers;
+            let value: &[u8] = match field.as_str() {
+                "payload" => &delivery.body,
+                "headers" => {
+                    headers = delivery.headers_bytes();
+                    &headers
+                }
+                field => self.texts.get(field)?.as_bytes(),
+            };
+            Some((field.clone(), commitment(&salt_of(salt)?, &self.event_id, field, value)))
+        });
+        let committed: BTreeMap<_, _> = committed.collect::<Option<_>>()?;
+        self.texts.keys().all(|field| committed.contains_key(field)).then_some(committed)
+    }
+}
+
+/// Who is behind a pseudonym.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityRecord {
+    /// The `ledger/identity` entry that commits to this.
+    pub event_id: String,
+    /// `person:` and 26 characters.
+    pub pseudonym: String,
+    /// The directory that issued `id`.
+    pub directory: String,
+    /// The id there.
+    pub id: String,
+    /// The name shown, if known.
+    pub name: Option<String>,
+    /// The salt of the commitment, in hex.
+    pub salt: String,
+}
+
+impl IdentityRecord {
+    fn to_json(&self) -> Json {
+        let fields = [
+            ("directory", &self.directory),
+            ("event_id", &self.event_id),
+            ("id", &self.id),
+            ("pseudonym", &self.pseudonym),
+            ("salt", &self.salt),
+        ];
+        let mut map: Map<_, _> =
+            fields.iter().map(|(k, v)| ((*k).to_owned(), Json::from((*v).clone()))).collect();
+        if let Some(name) = &self.name {
+            map.insert("name".into(), name.clone().into());
+        }
+        sorted(map)
+    }
+
+    /// The payload of the frame.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_json().to_string().into_bytes()
+    }
+
+    /// Reads the payload of a frame.
+    ///
+    /// # Errors
+    /// It is not exactly what [`Self::to_bytes`] gives.
+    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+        let read = |map: &mut Map<String, Json>| {
+            Some(Self {
+                event_id: text(map, "event_id")?,
+                pseudonym: text(map, "pseudonym")?,
+                directory: text(map, "directory")?,
+                id: text(map, "id")?,
+                name: text(map, "name"),
+                salt: text(map, "salt")?,
+            })
+        };
+        parse(payload, read, Self::to_json)
+    }
+
+    /// The commitment: field `identity`, over the JSON array of pseudonym, directory, id and, if known, name.
+    pub fn commitment(&self) -> Option<String> {
+        let parts =
+            [Some(&self.pseudonym), Some(&self.directory), Some(&self.id), self.name.as_ref()];
+        let value = Json::from_iter(parts.into_iter().flatten().cloned()).to_string();
+        Some(commitment(&salt_of(&self.salt)?, &self.event_id, "identity", value.as_bytes()))
+    }
+}
+
+/// The vault's own key: salts and pseudonyms of a simulated clock are made from it, and ids of rejects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// 32 bytes in hex.
+    pub key: String,
+    /// The salt of the commitment in genesis, in hex.
+    pub salt: String,
+}
+
+impl KeyRecord {
+    fn to_json(&self) -> Json {
+        Json::from_iter([
+            ("key".to_owned(), self.key.clone()),
+            ("salt".to_owned(), self.salt.clone()),
+        ])
+    }
+
+    /// The payload of the frame.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_json().to_string().into_bytes()
+    }
+
+    /// Reads the payload of a frame.
+    ///
+    /// # Errors
+    /// It is not exactly what [`Self::to_bytes`] gives.
+    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+        let read = |map: &mut Map<String, Json>| {
+            Some(Self { key: text(map, "key")?, salt: text(map, "salt")? })
+        };
+        parse(payload, read, Self::to_json)
+    }
+
+    /// The commitment in genesis: field `vault_key`, over the key's 32 bytes.
+    pub fn commitment(&self, genesis_id: &str) -> Option<String> {
+        Some(commitment(&salt_of(&self.salt)?, genesis_id, "vault_key", &salt_of(&self.key)?))
+    }
+}
+
+/// A delivery that was authenticated and not (all) understood, with the entries that say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineRecord {
+    /// The id that receipts name.
+    pub id: String,
+    /// What was received.
+    pub delivery: DeliveryRecord,
+    /// The source it is from, as intake knows it; may be empty.
+    pub source: String,
+    /// When it was received, canonical time.
+    pub received_at: String,
+    /// The entries in the log.
+    pub entries: Vec<QuarantineEntry>,
+}
+
+/// One `ingest/rejected` or `ledger/conflict` entry of a delivery in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineEntry {
+    /// The entry's id.
+    pub event_id: String,
+    /// The class of reason.
+    pub code: String,
+    /// What is wrong.
+    pub reason: String,
+    /// The salt of the entry's `payload_commitment`, in hex.
+    pub payload_salt: String,
+    /// The salt of the entry's `headers_commitment`, in hex.
+    pub headers_salt: String,
+}
+
+impl QuarantineEntry {
+    fn read(json: Json) -> Option<Self> {
+        let Json::Object(mut map) = json else { return None };
+        Some(Self {
+            event_id: text(&mut map, "event_id")?,
+            code: text(&mut map, "code")?,
+            reason: text(&mut map, "reason")?,
+            payload_salt: text(&mut map, "payload_salt")?,
+            headers_salt: text(&mut map, "headers_salt")?,
+        })
+    }
+}
+
+impl QuarantineRecord {
+    fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        self.delivery.write_to(&mut map);
+        let entries = self.entries.iter().map(|entry| {
+            let fields = [
+                ("code", &entry.code),
+                ("event_id", &entry.event_id),
+                ("headers_salt", &entry.headers_salt),
+                ("payload_salt", &entry.payload_salt),
+                ("reason", &entry.reason),
+            ];
+            Json::from_iter(fields.map(|(key, value)| (key.to_owned(), value.clone())))
+        });
+        map.insert("entries".into(), entries.collect());
+        map.insert("id".into(), self.id.clone().into());
+        map.insert("received_at".into(), self.received_at.clone().into());
+        map.insert("source".into(), self.source.clone().into());
+        sorted(map)
+    }
+
+    /// The payload of the frame.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_json().to_string().into_bytes()
+    }
+
+    /// Reads the payload of a frame.
+    ///
+    /// # Errors
+    /// It is not exactly what [`Self::to_bytes`] gives.
+    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+        let read = |map: &mut Map<String, Json>| {
+            let Json::Array(entries) = map.remove("entries")? else { return None };
+            Some(Self {
+                id: text(map, "id")?,
+                delivery: DeliveryRecord::read_from(map)?,
+                source: text(map, "source")?,
+                received_at: text(map, "received_at")?,
+                entries: entries.into_iter().map(QuarantineEntry::read).collect::<Option<_>>()?,
+            })
+        };
+        parse(payload, read, Self::to_json)
+    }
+}
+
+/// All frames of a file behind its header, as type and payload.
+///
+/// # Errors
+/// The header is another one, or the file does not end where a frame ends.
+pub fn records<'a>(
+    bytes: &'a [u8],
+    format: &str,
+    origin: &str,
+    first: u64,
+) -> Result<Vec<frame::Frame<'a>>, Error> {
+    let mut frames = Frames::new(bytes);
+    frame::check_header(frames.next(), format, origin, first)?;
+    let records = frames.by_ref().collect();
+    match frames.end() {
+        Some((End::Clean, _)) => Ok(records),
+        _ => Err(Error::tampered(format!("damaged at offset {}", frames.at()))),
+    }
+}

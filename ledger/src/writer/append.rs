@@ -1,0 +1,427 @@
+//! From submissions to acknowledged rows.
+
+use std::collections::BTreeMap;
+
+use backtrail_schemas::columns::TEXT_FIELDS;
+use backtrail_schemas::{Draft, Event, Identity, Reject, Timestamp, id};
+use data_encoding::HEXLOWER;
+
+use super::Ledger;
+use crate::commitment::{Salt, commitment, hmac, keyed_hash};
+use crate::entry::Entry;
+use crate::error::{Error, Kind};
+use crate::index::{FILLS_UNKNOWN, key};
+use crate::intake::admit::{self, commitment_column};
+use crate::intake::compare::{Verdict, compare};
+use crate::intake::people;
+use crate::intake::{Outcome, QuarantineId, Receipt, Submission};
+use crate::limits::{COMMIT_BYTES_MAX, FRAME_BYTES_MAX, SEGMENT_ROWS};
+use crate::log::Place;
+use crate::vault::{
+    self, DeliveryRecord, EventRecord, IdentityRecord, QuarantineEntry, QuarantineRecord,
+};
+use crate::wal::{self, Commit};
+
+/// A delivery while its drafts are taken in.
+struct Intake<'a> {
+    submission: &'a Submission,
+    delivery: DeliveryRecord,
+    at: Timestamp,
+    /// Whether the delivery is in the vault already.
+    kept: bool,
+    refused: Vec<Refusal>,
+}
+
+/// What goes to quarantine: why, and the event that a conflict is about.
+struct Refusal {
+    code: String,
+    reason: String,
+    conflict: Option<(String, String)>,
+}
+
+impl Ledger {
+    /// Makes submissions part of the log and returns one receipt for each, in order. All are durable when it returns.
+    ///
+    /// A crash before that loses only what nobody was told about, or keeps it: sent again, it is a duplicate.
+    ///
+    /// # Errors
+    /// `Retry` when there is no space, `Clock` when the clock jumped, `Reopen` when a sync failed: nothing of the batch
+    /// is acknowledged.
+    pub fn append(&mut self, submissions: Vec<Submission>) -> Result<Vec<Receipt>, Error> {
+        self.guarded(|ledger| {
+            ledger.check_clock()?;
+            let mut receipts = Vec::with_capacity(submissions.len());
+            for submission in &submissions {
+                receipts.push(ledger.take(submission)?);
+                if ledger.log.tail.len() as u64 >= SEGMENT_ROWS {
+                    ledger.flush()?;
+                    ledger.seal_tail()?;
+                } else if ledger.log.wal.staged() + ledger.log.vault.staged() > COMMIT_BYTES_MAX {
+                    ledger.flush()?;
+                }
+            }
+            ledger.flush()?;
+            Ok(receipts)
+        })
+    }
+
+    /// Makes everything staged durable: one group commit.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        if self.log.committed == self.log.size() {
+            return Ok(());
+        }
+        let (store, log) = (&*self.store, &mut self.log);
+        // 1. What the leaves commit to. A crash here leaves records of rows that do not exist: the last commit frame
+        //    says how long these files are, and recovery cuts them.
+        log.vault.write(store)?;
+        log.identities.write(store)?;
+        log.quarantine.write(store)?;
+        // 2. The rows. A crash here leaves a tail without its commit frame: recovery cuts it, nobody was told.
+        let commit = Commit {
+            first: log.committed,
+            end: log.frontier.size(),
+            root: log.frontier.root(),
+            vault_bytes: log.vault.len(),
+            identities_bytes: log.identities.len(),
+            quarantine_bytes: log.quarantine.len(),
+        };
+        log.wal.stage(wal::COMMIT, &commit.to_bytes());
+        log.wal.write(store)?;
+        // 3. From here on the rows are acknowledged, and no crash loses them (invariant L3).
+        log.committed = log.frontier.size();
+        Ok(())
+    }
+
+    fn take(&mut self, submission: &Submission) -> Result<Receipt, Error> {
+        let mapped = &submission.mapped;
+        if mapped.ignored.is_some() && mapped.drafts.is_empty() && mapped.rejects.is_empty() {
+            return Ok(Receipt { ignored: true, ..Receipt::default() });
+        }
+        let at = self.recording_time(submission);
+        self.close_day(at)?;
+        let delivery = DeliveryRecord::from(&submission.delivery);
+        if delivery.body.len() > FRAME_BYTES_MAX / 2 {
+            return Err(Error::reject("a delivery larger than 32 MiB"));
+        }
+        let mut intake = Intake { submission, delivery, at, kept: false, refused: Vec::new() };
+        let mut outcomes = Vec::new();
+        for draft in &mapped.drafts {
+            match self.take_draft(draft, &mut intake) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(e) if e.kind() == Kind::Reject => {
+                    intake.refuse("invalid_event", &e.to_string())
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        for Reject { reason, code } in &mapped.rejects {
+            intake.refuse(code, reason);
+        }
+        let quarantined =
+            if intake.refused.is_empty() { None } else { Some(self.quarantine(&intake)?) };
+        Ok(Receipt { outcomes, quarantined, ignored: false })
+    }
+
+    /// When the rows of a submission are recorded: never before the last row.
+    fn recording_time(&self, submission: &Submission) -> Timestamp {
+        let own =
+            submission.mapped.drafts.iter().find_map(|draft| draft.event.timestamp("recorded_at"));
+        let simulated = submission.delivery.received_at.or(own).filter(|_| self.log.simulated);
+        let at = simulated.unwrap_or_else(|| self.clock.now());
+        self.log.last_recorded.map_or(at, |last| last.max(at))
+    }
+
+    fn take_draft(&mut self, draft: &Draft, intake: &mut Intake) -> Result<Outcome, Error> {
+        admit::check(draft, self.log.simulated)?;
+        let event_id = draft.event.text("event_id").unwrap_or_default().to_owned();
+        let Some(seq) = self.log.index.get(&event_id) else {
+            let seq = self.accept(draft, draft.event.clone(), intake)?;
+            return Ok(Outcome::Accepted { seq, event_id });
+        };
+        let known = self.log.known(&*self.store, seq)?;
+        let people = &self.log.people;
+        match compare(&known, draft, &|identity| people.pseudonym(identity)) {
+            Verdict::Same => Ok(Outcome::Duplicate { seq, event_id }),
+            Verdict::Adds(added) => {
+                let event = self.amendment(draft, &added, &event_id, intake.at)?;
+                let seq = self.accept(&added, event, intake)?;
+                Ok(Outcome::Amended { seq, event_id })
+            }
+            Verdict::Differs => {
+                let content = HEXLOWER.encode(&self.content_hash(draft)[..16]);
+                let reason = format!("contradicts row {seq}, event `{event_id}`");
+                let conflict = Some((event_id.clone(), content));
+                intake.refused.push(Refusal { code: "conflict".into(), reason, conflict });
+                Ok(Outcome::Conflict { seq, event_id })
+            }
+        }
+    }
+
+    /// The correction that fills what the first delivery of `amended` did not say.
+    fn amendment(
+        &self,
+        draft: &Draft,
+        added: &Draft,
+        amended: &str,
+        at: Timestamp,
+    ) -> Result<Event, Error> {
+        let text = |name: &str| draft.event.text(name).unwrap_or_default();
+        let natural_key =
+            format!("fills:{amended}:{}", HEXLOWER.encode(&self.content_hash(added)[..16]));
+        let mut event = added.event.clone();
+        let (source, instance) = (text("source"), text("source_instance"));
+        event
+            .put("event_id", id::event_id(source, instance, &natural_key, "correction", "amended"));
+        event
+            .put("schema", backtrail_schemas::event::PROFILE)
+            .put("kind", "correction")
+            .put("phase", "amended");
+        event.put("occurred_at", at).put("time_basis", "receipt").put("amends_event_id", amended);
+        event.put("inference_rule", FILLS_UNKNOWN).put("assertion", "inferred");
+        for name in ["source", "source_instance", "ingest_mode", "authn_method", "authn_key_id"] {
+            event.put_some(
+                backtrail_schemas::columns::column(name).expect("a column").name,
+                draft.event.text(name),
+            );
+        }
+        if let Some(verified) = draft.event.get("authn_verified") {
+            event.put("authn_verified", verified.clone());
+        }
+        Ok(event)
+    }
+
+    /// Stages the row of a draft, with pseudonyms and commitments; `event` has its other columns.
+    fn accept(
+        &mut self,
+        draft: &Draft,
+        mut event: Event,
+        intake: &mut Intake,
+    ) -> Result<u64, Error> {
+        if self.log.index.get(event.text("event_id").unwrap_or_default()).is_some() {
+            return Err(Error::reject("the event is in the log"));
+        }
+        let at = event.timestamp("recorded_at").unwrap_or(intake.at);
+        let at = self.log.last_recorded.map_or(at, |last| last.max(at));
+        event.put("recorded_at", at);
+        let event_id = event.text("event_id").unwrap_or_default().to_owned();
+        let record = self.commit_values(draft, &mut event, &event_id, intake)?;
+        // A trial with placeholders of the same length, so that nobody is minted for a row that does not fit.
+        let mut trial = event.clone();
+        people::put(&mut trial, draft, &mut |_| people::person(&[0; 16]));
+        trial.check()?;
+        backtrail_schemas::leaf::encode(&trial)?;
+        let mut pseudonyms = BTreeMap::new();
+        for (_, identity) in &draft.people {
+            pseudonyms.insert(identity.clone(), self.resolve(identity, at)?);
+        }
+        people::put(&mut event, draft, &mut |identity| pseudonyms[identity].clone());
+        event.check()?;
+        if !intake.kept {
+            self.log.vault.stage(vault::DELIVERY, &intake.delivery.to_bytes());
+            intake.kept = true;
+        }
+        let payload = record.to_bytes();
+        let offset = self.log.vault.stage(vault::EVENT, &payload);
+        self.log.vault_index.insert(key(&event_id), Place { offset, len: payload.len() as u32 });
+        self.log.push(&event)
+    }
+
+    /// Puts the commitments into `event` and returns what the vault keeps for them.
+    fn commit_values(
+        &self,
+        draft: &Draft,
+        event: &mut Event,
+        event_id: &str,
+        intake: &Intake,
+    ) -> Result<EventRecord, Error> {
+        let mut record = EventRecord { event_id: event_id.to_owned(), ..EventRecord::default() };
+        let fields = TEXT_FIELDS.iter().filter_map(|field| {
+            let text = draft.texts.iter().find(|(name, text)| name == field && !text.is_empty());
+            text.map(|(_, text)| (*field, text.clone()))
+        });
+        record.texts = fields.map(|(field, text)| (field.to_owned(), text)).collect();
+        let mut fields: Vec<String> = record.texts.keys().cloned().collect();
+        fields.push("payload".into());
+        fields.push("headers".into());
+        for field in fields {
+            record.salts.insert(field.clone(), HEXLOWER.encode(&self.salt(event_id, &field)?));
+        }
+        let commitments =
+            record.commitments(&intake.delivery).expect("each salt is 32 bytes in hex");
+        for (field, commitment) in commitments {
+            event.put(commitment_column(&field), commitment);
+        }
+        Ok(record)
+    }
+
+    /// 32 bytes that nobody can guess; under a simulated clock the same for the same event and field.
+    fn salt(&self, event_id: &str, field: &str) -> Result<Salt, Error> {
+        if self.log.simulated {
+            return Ok(keyed_hash(
+                &self.log.vault_key,
+                &[b"salt", event_id.as_bytes(), field.as_bytes()],
+            ));
+        }
+        super::init::random()
+    }
+
+    /// The pseudonym of a person, minted and entered in the log if there is none, or if there is a name to learn.
+    fn resolve(&mut self, identity: &Identity, at: Timestamp) -> Result<String, Error> {
+        let known = self.log.people.pseudonym(identity);
+        let Identity::Person { directory, id, name } = identity else {
+            return Ok(known.expect("bots and vendors go by their names"));
+        };
+        if !self.log.people.is_news(identity) {
+            return Ok(known.expect("no news of somebody known"));
+        }
+        let action = if known.is_some() { "named" } else { "minted" };
+        let pseudonym = match known {
+            Some(pseudonym) => pseudonym,
+            None if self.log.simulated => {
+                let bytes = keyed_hash(
+                    &self.log.vault_key,
+                    &[b"person", directory.as_bytes(), id.as_bytes()],
+                );
+                people::person(bytes[..16].try_into().expect("16 of 32 bytes"))
+            }
+            None => {
+                people::person(super::init::random()?[..16].try_into().expect("16 of 32 bytes"))
+            }
+        };
+        let origin = self.log.origin.clone();
+        let natural_key = format!("{action}:{pseudonym}");
+        let at = self.log.last_recorded.map_or(at, |last| last.max(at));
+        let entry = Entry { origin: &origin, phase: "identity", natural_key: &natural_key, at };
+        let event_id = entry.event_id();
+        let record = IdentityRecord {
+            salt: HEXLOWER.encode(&self.salt(&event_id, "identity")?),
+            event_id,
+            pseudonym: pseudonym.clone(),
+            directory: directory.clone(),
+            id: id.clone(),
+            name: name.clone().filter(|name| !name.is_empty()),
+        };
+        let committed = record.commitment().expect("the salt is 32 bytes in hex");
+        let fields =
+            [("action", action), ("identity_commitment", &committed), ("pseudonym", &pseudonym)];
+        self.log.push(&entry.event(&fields)?)?;
+        self.log.identities.stage(vault::IDENTITY, &record.to_bytes());
+        self.log.people.insert(&record);
+        Ok(pseudonym)
+    }
+
+    /// A keyed hash of what a draft says, so that the same contradiction is entered once.
+    fn content_hash(&self, draft: &Draft) -> [u8; 32] {
+        let mut parts: Vec<String> =
+            draft.event.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        parts.extend(draft.people.iter().map(|(name, identity)| format!("{name}={identity:?}")));
+        parts.extend(draft.texts.iter().map(|(field, text)| format!("{field}={text}")));
+        parts.sort_unstable();
+        let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+        keyed_hash(&self.log.vault_key, &parts)
+    }
+
+    /// Keeps a delivery in quarantine and stages an entry for each refusal that is not in the log yet.
+    fn quarantine(&mut self, intake: &Intake) -> Result<QuarantineId, Error> {
+        let source = intake.submission.delivery.source.clone().unwrap_or_default();
+        let digest = keyed_hash(
+            &self.log.vault_key,
+            &[b"quarantine", source.as_bytes(), &intake.delivery.body],
+        );
+        let quarantine = HEXLOWER.encode(&digest[..16]);
+        let mut record = QuarantineRecord {
+            id: quarantine.clone(),
+            delivery: intake.delivery.clone(),
+            source: source.clone(),
+            received_at: intake.at.to_string(),
+            entries: Vec::new(),
+        };
+        for (at, refusal) in intake.refused.iter().enumerate() {
+            let mut event = self.refusal_event(refusal, at, &quarantine, &source, intake.at)?;
+            let event_id = event.text("event_id").unwrap_or_default().to_owned();
+            if self.log.index.get(&event_id).is_some() {
+                continue;
+            }
+            let (payload, headers) =
+                (self.salt(&event_id, "payload")?, self.salt(&event_id, "headers")?);
+            let headers_bytes = intake.delivery.headers_bytes();
+            event.put(
+                "payload_commitment",
+                commitment(&payload, &event_id, "payload", &intake.delivery.body),
+            );
+            event.put(
+                "headers_commitment",
+                commitment(&headers, &event_id, "headers", &headers_bytes),
+            );
+            self.log.push(&event)?;
+            record.entries.push(QuarantineEntry {
+                event_id,
+                code: refusal.code.clone(),
+                reason: refusal.reason.clone(),
+                payload_salt: HEXLOWER.encode(&payload),
+                headers_salt: HEXLOWER.encode(&headers),
+            });
+        }
+        if !record.entries.is_empty() {
+            self.log.quarantine.stage(vault::QUARANTINED, &record.to_bytes());
+        }
+        Ok(QuarantineId(quarantine))
+    }
+
+    fn refusal_event(
+        &self,
+        refusal: &Refusal,
+        at: usize,
+        quarantine: &str,
+        source: &str,
+        now: Timestamp,
+    ) -> Result<Event, Error> {
+        let now = self.log.last_recorded.map_or(now, |last| last.max(now));
+        if let Some((event_id, content)) = &refusal.conflict {
+            let natural_key = format!("{event_id}:{content}");
+            let entry = Entry {
+                origin: &self.log.origin,
+                phase: "conflict",
+                natural_key: &natural_key,
+                at: now,
+            };
+            return entry.event(&[
+                ("code", &refusal.code),
+                ("event_id", event_id),
+                ("quarantine", quarantine),
+                ("reason", &refusal.reason),
+            ]);
+        }
+        let source =
+            if source.is_empty() || source == crate::entry::SOURCE { "unknown" } else { source };
+        let keyed =
+            hmac(&self.log.vault_key, &[refusal.code.as_bytes(), b"\n", refusal.reason.as_bytes()]);
+        let natural_key = format!("{quarantine}:{at}:{}", HEXLOWER.encode(&keyed[..8]));
+        let mut event = Event::new("ingest", "rejected");
+        event.put(
+            "event_id",
+            id::event_id(source, &self.log.origin, &natural_key, "ingest", "rejected"),
+        );
+        event
+            .put("source", source)
+            .put("occurred_at", now)
+            .put("recorded_at", now)
+            .put("time_basis", "receipt");
+        for (key, text) in [
+            ("code", refusal.code.as_str()),
+            ("quarantine", quarantine),
+            ("reason", &refusal.reason),
+        ] {
+            event.put_attribute(key, text)?;
+        }
+        Ok(event)
+    }
+}
+
+impl Intake<'_> {
+    /// Notes a refusal; the reason is cut to what a leaf can hold.
+    fn refuse(&mut self, code: &str, reason: &str) {
+        let reason: String = reason.chars().filter(|c| *c != '\0').take(1000).collect();
+        self.refused.push(Refusal { code: code.to_owned(), reason, conflict: None });
+    }
+}

@@ -1,0 +1,183 @@
+//! From durable rows to a signed head.
+
+use std::collections::BTreeSet;
+
+use backtrail_schemas::Timestamp;
+
+use super::Ledger;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Kind};
+use crate::frame::Frames;
+use crate::key::sign_checkpoint;
+use crate::state::{self, State};
+use crate::storage::Storage;
+use crate::tiles::TileReader;
+use crate::tlog::{Tile, leaf_hash, root_of, tile};
+use crate::wal;
+
+/// The newest signed note.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+
+/// The microseconds of a UTC day.
+const DAY_US: i64 = 24 * 3600 * 1_000_000;
+
+/// The path of a note that is kept.
+pub(crate) fn note_path(size: u64) -> String {
+    format!("checkpoints/{size:020}.note")
+}
+
+/// The size of a kept note's path.
+pub(crate) fn size_of(path: &str) -> Option<u64> {
+    let size = path.strip_prefix("checkpoints/")?.strip_suffix(".note")?.parse().ok()?;
+    (note_path(size) == path).then_some(size)
+}
+
+/// Whether two instants lie in different UTC days.
+pub(crate) fn day_changes(before: Timestamp, after: Timestamp) -> bool {
+    before.micros() / DAY_US != after.micros() / DAY_US
+}
+
+impl Ledger {
+    /// Signs and publishes the head of everything that was flushed; with `keep`, its note stays for good.
+    pub(super) fn publish_head(&mut self, keep: bool) -> Result<Checkpoint, Error> {
+        let head = Checkpoint {
+            origin: self.log.origin.clone(),
+            size: self.log.committed,
+            root: self.log.frontier.root(),
+        };
+        if self.log.published.as_ref() == Some(&head) {
+            if keep {
+                let note = self.store.read_all(CHECKPOINT)?;
+                self.keep_note(head.size, &note)?;
+            }
+            return Ok(head);
+        }
+        // 1. Tiles. A crash here leaves tiles that nobody signed: the next run writes them again, or others.
+        self.write_tiles()?;
+        // 2. What is on disk must give the root that is about to be signed: a bit that flipped in memory or on its way
+        //    would otherwise be signed for ever.
+        self.read_back(&head)?;
+        // 3. The intention. A crash here leaves a head that is intended and not published: recovery publishes it or a
+        //    later one, after it found that its root is the log's.
+        self.write_state(head.clone())?;
+        // 4. The one irreversible step. A crash between these files leaves the older `checkpoint`: as after step 3.
+        let note = sign_checkpoint(&head, &*self.signer)?.to_string();
+        if keep {
+            self.keep_note(head.size, note.as_bytes())?;
+        }
+        self.store.replace(CHECKPOINT, note.as_bytes())?;
+        let before = self.log.published.replace(head.clone());
+        self.log.published_frontier = self.log.frontier.clone();
+        // 5. A crash here leaves partial tiles of the head before: they are still true.
+        self.remove_partials(before.map_or(0, |head| head.size), head.size)?;
+        Ok(head)
+    }
+
+    /// Keeps the head that ends a UTC day, so that its note must be there for ever. A simulated clock has no days.
+    pub(super) fn close_day(&mut self, at: Timestamp) -> Result<(), Error> {
+        let ends = self.log.last_recorded.is_some_and(|last| day_changes(last, at));
+        if ends && !self.log.simulated {
+            self.flush()?;
+            self.publish_head(true)?;
+        }
+        Ok(())
+    }
+
+    fn keep_note(&self, size: u64, note: &[u8]) -> Result<(), Error> {
+        let path = note_path(size);
+        match self.store.read_if_any(&path)? {
+            Some(kept) if kept == note => Ok(()),
+            // A crash may have left a torn note that nobody saw.
+            Some(_) => self.store.replace(&path, note),
+            None => self.store.create(&[(path, note.to_vec())]),
+        }
+    }
+
+    fn write_tiles(&mut self) -> Result<(), Error> {
+        let signed = self.log.published.as_ref().map_or(0, |head| head.size);
+        let mut missing = Vec::new();
+        let partials =
+            self.log.tiles.partials().map(|(name, hashes)| (name, tile::to_bytes(hashes)));
+        for (name, bytes) in self.log.full_tiles.iter().cloned().chain(partials) {
+            let path = name.path();
+            match self.store.read_if_any(&path)? {
+                Some(there) if there == bytes => {}
+                Some(_) if is_covered(&name, signed) => {
+                    return Err(Error::tampered(format!(
+                        "`{path}` is not the tile that was signed"
+                    )));
+                }
+                Some(_) => {
+                    self.store.remove(&path)?;
+                    missing.push((path, bytes));
+                }
+                None => missing.push((path, bytes)),
+            }
+        }
+        self.store.create(&missing)?;
+        self.log.full_tiles.clear();
+        Ok(())
+    }
+
+    /// Recomputes the root of `head` from the bytes on disk, once from the rows and once from the tiles.
+    fn read_back(&self, head: &Checkpoint) -> Result<(), Error> {
+        let log = &self.log;
+        let mut frontier = log.published_frontier.clone();
+        if frontier.size() < head.size {
+            let range = log.tail_bytes(frontier.size()..head.size);
+            let bytes = self.store.read(log.wal.path(), range)?;
+            for frame in Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF) {
+                frontier.push(leaf_hash(frame.payload));
+            }
+        }
+        let tiles = TileReader::new(&*self.store, head.size);
+        if frontier.root() == head.root
+            && frontier.size() == head.size
+            && root_of(head.size, &tiles)? == head.root
+        {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Reopen,
+            format!("what was read back is not what was written; {} is not signed", head.size),
+        ))
+    }
+
+    /// Records the head that is about to be signed. Heads never go back or sideways (invariant L5).
+    pub(super) fn write_state(&self, head: Checkpoint) -> Result<(), Error> {
+        if let Some(state) = State::read(&*self.store)? {
+            let sideways = state.head.size == head.size && state.head.root != head.root;
+            if state.head.size > head.size || sideways {
+                return Err(Error::tampered(format!(
+                    "a head of size {} was signed already",
+                    state.head.size
+                )));
+            }
+            if state.epoch > self.epoch {
+                return Err(Error::new(Kind::Reopen, "another writer opened this ledger"));
+            }
+        }
+        self.store.replace(state::PATH, State { head, epoch: self.epoch }.to_text().as_bytes())
+    }
+
+    /// Removes the partial tiles of the head before, unless a kept head has them too.
+    fn remove_partials(&self, before: u64, now: u64) -> Result<(), Error> {
+        let kept = kept_sizes(&*self.store)?;
+        let partials = |size: u64| Tile::levels(size).filter_map(|(_, _, partial)| partial);
+        let needed: BTreeSet<Tile> = kept.into_iter().chain([now]).flat_map(partials).collect();
+        for stale in partials(before).filter(|tile| !needed.contains(tile)) {
+            self.store.remove(&stale.path())?;
+        }
+        Ok(())
+    }
+}
+
+/// The sizes of all kept notes.
+pub(crate) fn kept_sizes(store: &dyn Storage) -> Result<Vec<u64>, Error> {
+    Ok(store.list("checkpoints")?.into_iter().filter_map(|(path, _)| size_of(&path)).collect())
+}
+
+/// Whether all hashes of a tile belong to the tree of `size` leaves.
+fn is_covered(name: &Tile, size: u64) -> bool {
+    name.index * tile::WIDTH + u64::from(name.width) <= size >> (8 * u32::from(name.level))
+}

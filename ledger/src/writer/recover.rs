@@ -1,0 +1,322 @@
+//! Rebuilding the writer's memory from disk, and repairing what a crash left.
+
+use std::collections::HashMap;
+
+use arrow::array::AsArray as _;
+use backtrail_schemas::{Event, leaf};
+
+use super::publish::{CHECKPOINT, note_path};
+use crate::checkpoint::Checkpoint;
+use crate::entry;
+use crate::error::{Error, Kind};
+use crate::frame::End;
+use crate::index::Index;
+use crate::intake::people::People;
+use crate::journal::Journal;
+use crate::key::Signer;
+use crate::log::{Cache, Log, Place, vault_places};
+use crate::segment::chain;
+use crate::snapshot::frontier_at;
+use crate::state::State;
+use crate::storage::Storage;
+use crate::tiles::TileReader;
+use crate::tlog::{Frontier, TileBuilder, leaf_hash};
+use crate::vault::{self, IdentityRecord, KeyRecord};
+use crate::wal::{self, Commit};
+
+/// What was found on disk.
+pub(super) struct Recovered {
+    pub(super) log: Log,
+    pub(super) epoch: u64,
+    /// The highest head that was signed or intended.
+    pub(super) head: Checkpoint,
+    /// What was repaired, for the log.
+    pub(super) repairs: Vec<String>,
+}
+
+/// A log without rows.
+pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> Log {
+    Log {
+        origin: origin.to_owned(),
+        simulated,
+        vault_key,
+        frontier: Frontier::default(),
+        tiles: TileBuilder::default(),
+        full_tiles: Vec::new(),
+        seals: Vec::new(),
+        first: 0,
+        first_frontier: Frontier::default(),
+        tail: Vec::new(),
+        tail_since: None,
+        committed: 0,
+        wal: Journal::new(wal::path(0), wal::FORMAT, origin, 0, 0),
+        vault: Journal::new(vault::path(0), vault::FORMAT, origin, 0, 0),
+        vault_index: HashMap::new(),
+        identities: Journal::new(vault::IDENTITIES.into(), vault::FORMAT, origin, 0, 0),
+        quarantine: Journal::new(vault::quarantine_path(0), vault::QUARANTINE_FORMAT, origin, 0, 0),
+        people: People::default(),
+        index: Index::default(),
+        last_recorded: None,
+        published: None,
+        published_frontier: Frontier::default(),
+        cache: Cache::default(),
+    }
+}
+
+/// Reads everything and repairs the end of the files. The lock is held.
+pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recovered, Error> {
+    let origin = signer.vkey().name();
+    let state = State::read(store)?.ok_or_else(|| {
+        Error::new(Kind::Missing, "`state/head` is missing: a copy or a restored ledger is read-only until its head is confirmed")
+    })?;
+    if state.head.origin != origin {
+        return Err(Error::reject(format!(
+            "the key is of `{origin}`, the ledger is `{}`",
+            state.head.origin
+        )));
+    }
+    let mut repairs = Vec::new();
+    let (first, bytes) = newest_wal(store, origin, &mut repairs)?;
+    let contents = wal::read(&bytes, origin, first)?;
+    let size = first + contents.leaves.len() as u64;
+    if size < state.head.size {
+        let what = format!("`{}` offset {}", wal::path(first), contents.committed);
+        return Err(Error::tampered(format!(
+            "{what}: ends at row {size}, but a head of {} was signed",
+            state.head.size
+        )));
+    }
+    if contents.end != End::Clean || contents.committed < bytes.len() {
+        cut(store, &wal::path(first), &bytes, contents.committed, &mut repairs)?;
+    }
+    let last = *contents.commits.last().expect("a file without commits is not chosen");
+    let events = contents.leaves.iter().map(|frame| leaf::decode(frame.payload));
+    let events = events
+        .collect::<Result<Vec<Event>, _>>()
+        .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
+
+    let mut log = empty_log(origin, false, [0; 32]);
+    log.seals = chain::read_back(store, first, events[0].clone())?;
+    restore_tree(&mut log, store, signer, first, &state)?;
+    for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
+        let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
+        log.take(leaf_hash(frame.payload), place, event.timestamp("recorded_at"));
+        check_roots(&mut log, &contents.commits, &state, seq + 1)?;
+    }
+    log.committed = size;
+    log.wal = Journal::new(wal::path(first), wal::FORMAT, origin, first, contents.committed as u64);
+    restore_stores(&mut log, store, first, &last, &mut repairs)?;
+    restore_index(&mut log, store, &events)?;
+    restore_published(&mut log, store, signer, &state)?;
+    Ok(Recovered { log, epoch: state.epoch, head: state.head, repairs })
+}
+
+/// The file of the tail: the newest one that has rows.
+fn newest_wal(
+    store: &dyn Storage,
+    origin: &str,
+    repairs: &mut Vec<String>,
+) -> Result<(u64, Vec<u8>), Error> {
+    let mut files = wal::files(store)?;
+    loop {
+        let Some((first, path)) = files.pop_last() else {
+            return Err(Error::tampered("no write-ahead log"));
+        };
+        let bytes = store.read_all(&path)?;
+        let header = crate::frame::header(wal::FORMAT, origin, first);
+        let short = bytes.len() < header.len() && header.starts_with(&bytes);
+        if !short && !wal::read(&bytes, origin, first)?.commits.is_empty() {
+            return Ok((first, bytes));
+        }
+        if files.is_empty() {
+            return Err(Error::tampered(format!(
+                "`{path}` has no rows, and there is no other write-ahead log"
+            )));
+        }
+        // A seal was interrupted before its entry was durable; the rows are still in the file before.
+        if bytes.len() > header.len() {
+            store.replace(&format!("{path}.cut"), &bytes)?;
+        }
+        store.remove(&path)?;
+        repairs.push(format!("{path}: begun and not used"));
+    }
+}
+
+/// Cuts what follows `at`, and keeps it beside the file.
+fn cut(
+    store: &dyn Storage,
+    path: &str,
+    bytes: &[u8],
+    at: usize,
+    repairs: &mut Vec<String>,
+) -> Result<(), Error> {
+    store.replace(&format!("{path}.{at}.cut"), &bytes[at..])?;
+    store.replace(path, &bytes[..at])?;
+    repairs.push(format!("{path}: cut {} bytes at {at}", bytes.len() - at));
+    Ok(())
+}
+
+/// The tree of the sealed rows, from tiles, checked against the note of their end.
+fn restore_tree(
+    log: &mut Log,
+    store: &dyn Storage,
+    signer: &dyn Signer,
+    first: u64,
+    state: &State,
+) -> Result<(), Error> {
+    log.first = first;
+    if first == 0 {
+        return Ok(());
+    }
+    let note = store.read_all(&note_path(first))?;
+    let note = String::from_utf8(note)
+        .map_err(|_| Error::tampered(format!("`{}` is not text", note_path(first))))?;
+    let (head, _) = Checkpoint::open(&note, &[signer.vkey().clone()])?;
+    let tiles = TileReader::new(store, first);
+    log.frontier = frontier_at(store, first)?;
+    log.tiles = tiles.builder()?;
+    let sideways = state.head.size == first && state.head.root != head.root;
+    if head.size != first || log.frontier.root() != head.root || sideways {
+        return Err(Error::tampered(format!(
+            "the tiles do not give the root of `{}`",
+            note_path(first)
+        )));
+    }
+    log.first_frontier = log.frontier.clone();
+    log.published_frontier = log.frontier.clone();
+    Ok(())
+}
+
+/// Compares the root of `size` rows with what commit frames and the signed head say of it.
+fn check_roots(log: &mut Log, commits: &[Commit], state: &State, size: u64) -> Result<(), Error> {
+    let commit =
+        commits.binary_search_by_key(&size, |commit| commit.end).ok().map(|at| commits[at].root);
+    let signed = (state.head.size == size).then_some(state.head.root);
+    for root in [commit, signed].into_iter().flatten() {
+        if log.frontier.root() != root {
+            return Err(Error::tampered(format!(
+                "the first {size} rows are not those that were written"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The vault's key, identities and current files, cut to what the last commit covers.
+fn restore_stores(
+    log: &mut Log,
+    store: &dyn Storage,
+    first: u64,
+    last: &Commit,
+    repairs: &mut Vec<String>,
+) -> Result<(), Error> {
+    let files = [
+        (vault::path(first), last.vault_bytes),
+        (vault::IDENTITIES.to_owned(), last.identities_bytes),
+        (vault::quarantine_path(first), last.quarantine_bytes),
+    ];
+    for (path, covered) in &files {
+        let len = store.read_if_any(path)?.map(|bytes| bytes.len() as u64);
+        match len.unwrap_or(0) {
+            len if len < *covered => {
+                return Err(Error::tampered(format!("`{path}` has {len} bytes, not {covered}")));
+            }
+            len if len == *covered => {}
+            // Nobody was told of what lies beyond; it may be personal, so it is not kept.
+            _ if *covered == 0 => store.remove(path)?,
+            _ => store.replace(path, &store.read(path, 0..*covered)?)?,
+        }
+        if len.unwrap_or(0) > *covered {
+            repairs.push(format!("{path}: cut to {covered} bytes"));
+        }
+    }
+    let origin = log.origin.clone();
+    log.vault = Journal::new(vault::path(first), vault::FORMAT, &origin, first, last.vault_bytes);
+    log.identities =
+        Journal::new(vault::IDENTITIES.into(), vault::FORMAT, &origin, 0, last.identities_bytes);
+    let path = vault::quarantine_path(first);
+    log.quarantine =
+        Journal::new(path, vault::QUARANTINE_FORMAT, &origin, first, last.quarantine_bytes);
+    log.vault_index = vault_places(&store.read_if_any(&vault::path(first))?.unwrap_or_default());
+    let bytes = store.read_all(vault::IDENTITIES)?;
+    for frame in vault::records(&bytes, vault::FORMAT, &origin, 0)? {
+        match frame.kind {
+            vault::KEY => {
+                let key = KeyRecord::parse(frame.payload)?;
+                log.vault_key = vault::salt_of(&key.key)
+                    .ok_or_else(|| Error::tampered("the vault's key is damaged"))?;
+            }
+            _ => log.people.insert(&IdentityRecord::parse(frame.payload)?),
+        }
+    }
+    Ok(())
+}
+
+/// Which row has which event id, and what genesis decided.
+fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(), Error> {
+    let mut genesis = (log.first == 0).then(|| tail[0].clone());
+    for seal in log.seals.clone() {
+        let segment = chain::open(store, &seal)?;
+        let mut seq = seal.rows.start;
+        for batch in
+            segment.columns(&["event_id", "amends_event_id", "inference_rule", "recorded_at"])?
+        {
+            let text = |name: &str| {
+                batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>().cloned())
+            };
+            let columns = (text("event_id"), text("amends_event_id"), text("inference_rule"));
+            let (Some(ids), Some(amends), Some(rules)) = columns else {
+                return Err(Error::tampered(format!("`{}` lacks a column", seal.file)));
+            };
+            for at in 0..batch.num_rows() {
+                let get = |a: &arrow::array::StringArray| {
+                    arrow::array::Array::is_valid(a, at).then(|| a.value(at).to_owned())
+                };
+                let id = get(&ids).unwrap_or_default();
+                log.index.insert(seq, &id, get(&amends).as_deref(), get(&rules).as_deref());
+                seq += 1;
+            }
+        }
+        if seal.rows.start == 0 {
+            genesis = Some(segment.first_rows()?.event(0)?);
+        }
+    }
+    for (event, seq) in tail.iter().zip(log.first..) {
+        if !log.index.insert_event(seq, event) {
+            return Err(Error::tampered(format!("row {seq} has the event id of an earlier row")));
+        }
+    }
+    let genesis = genesis.filter(|event| entry::is(event, "genesis"));
+    let genesis = genesis.ok_or_else(|| Error::tampered("row 0 is not the genesis entry"))?;
+    log.simulated = genesis.attribute("simulated_clock") == Some("true");
+    Ok(())
+}
+
+/// The head that readers see. An older one than intended is a publication that was interrupted.
+fn restore_published(
+    log: &mut Log,
+    store: &dyn Storage,
+    signer: &dyn Signer,
+    state: &State,
+) -> Result<(), Error> {
+    let Some(note) = store.read_if_any(CHECKPOINT)? else { return Ok(()) };
+    let note = String::from_utf8(note).map_err(|_| Error::tampered("`checkpoint` is not text"))?;
+    let (head, _) = Checkpoint::open(&note, &[signer.vkey().clone()])?;
+    if head.size > state.head.size || (head.size == state.head.size && head.root != state.head.root)
+    {
+        return Err(Error::tampered("`checkpoint` is newer than the highest head in `state/`"));
+    }
+    if head.size < log.first {
+        return Ok(());
+    }
+    let mut frontier = log.first_frontier.clone();
+    for seq in log.first..head.size {
+        frontier.push(leaf_hash(&log.tail_leaf(store, seq)?));
+    }
+    if frontier.root() != head.root {
+        return Err(Error::tampered("`checkpoint` is not a head of this log"));
+    }
+    log.published_frontier = frontier;
+    log.published = Some(head);
+    Ok(())
+}

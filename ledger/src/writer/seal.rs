@@ -1,0 +1,159 @@
+//! From the tail to a segment.
+
+use std::ops::Range;
+
+use arrow::record_batch::RecordBatch;
+use backtrail_schemas::rows::{Rows, to_batch};
+use backtrail_schemas::{Event, leaf};
+use bytes::Bytes;
+
+use super::Ledger;
+use super::publish::CHECKPOINT;
+use crate::error::{Error, Kind};
+use crate::frame::Frames;
+use crate::journal::Journal;
+use crate::limits::ROW_GROUP_ROWS;
+use crate::log::Cache;
+use crate::segment::read::Segment;
+use crate::segment::write::{Heading, write};
+use crate::segment::{self, Seal};
+use crate::vault;
+use crate::wal;
+
+impl Ledger {
+    /// Seals the tail, if there is more in it than the entry of the last seal.
+    pub(super) fn seal_tail(&mut self) -> Result<(), Error> {
+        if self.log.tail.len() < 2 {
+            return Ok(());
+        }
+        // 1. The head that the segment carries; its note stays.
+        self.publish_head(true)?;
+        let rows = self.log.first..self.log.committed;
+        // 2. The file. A crash here leaves a segment without its entry: recovery seals again and adopts it.
+        let seal = self.write_segment(&rows)?;
+        // 3. A new write-ahead log that begins with the entry. A crash before the entry is durable leaves an empty one:
+        //    recovery removes it and goes on with the old one.
+        self.rotate(&seal)?;
+        let fields = seal.fields();
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(key, text)| (*key, text.as_str())).collect();
+        self.push_entry("segment_sealed", &seal.file, &fields)?;
+        self.flush()?;
+        // 4. Only a published entry makes the old write-ahead log superfluous. A crash here leaves it: recovery removes it.
+        self.publish_head(false)?;
+        self.remove_old_wal()
+    }
+
+    /// Goes on with a seal that a crash interrupted.
+    pub(super) fn adopt_segment(&mut self) -> Result<(), Error> {
+        let rows = self.log.first..self.log.committed;
+        match self.store.len(&segment::path(&rows)) {
+            Ok(_) => self.seal_tail(),
+            Err(e) if e.kind() == Kind::Missing => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn write_segment(&self, rows: &Range<u64>) -> Result<Seal, Error> {
+        let path = segment::path(rows);
+        if let Some(bytes) = self.store.read_if_any(&path)? {
+            if let Ok(seal) = self.check_segment(rows, bytes) {
+                return Ok(seal);
+            }
+            self.store.remove(&path)?;
+        }
+        let note = self.store.read_all(CHECKPOINT)?;
+        let note =
+            String::from_utf8(note).map_err(|_| Error::tampered("`checkpoint` is not UTF-8"))?;
+        let heading = Heading {
+            origin: &self.log.origin,
+            rows: rows.clone(),
+            frontier: &self.log.first_frontier,
+            checkpoint: &note,
+        };
+        let (bytes, _) = write(&heading, self.tail_batches(rows.clone()))?;
+        self.store.create(&[(path.clone(), bytes)])?;
+        // What is sealed is what the disk gives back, compared row by row.
+        self.check_segment(rows, self.store.read_all(&path)?)
+    }
+
+    /// The events of the tail, a row group at a time.
+    fn tail_events(&self, rows: Range<u64>) -> Result<(Vec<Event>, Vec<Vec<u8>>), Error> {
+        let bytes = self.store.read(self.log.wal.path(), self.log.tail_bytes(rows))?;
+        let leaves = Frames::new(&bytes)
+            .filter(|frame| frame.kind == wal::LEAF)
+            .map(|frame| frame.payload.to_vec());
+        let leaves: Vec<Vec<u8>> = leaves.collect();
+        let events = leaves.iter().map(|bytes| leaf::decode(bytes)).collect::<Result<_, _>>();
+        Ok((events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?, leaves))
+    }
+
+    fn tail_batches(&self, rows: Range<u64>) -> impl Iterator<Item = Result<RecordBatch, Error>> {
+        let end = rows.end;
+        rows.step_by(ROW_GROUP_ROWS).map(move |start| {
+            let (events, _) = self.tail_events(start..end.min(start + ROW_GROUP_ROWS as u64))?;
+            Ok(to_batch(start, &events)?)
+        })
+    }
+
+    /// The seal of a file, once its rows were found to be those of the tail (invariant L1).
+    fn check_segment(&self, rows: &Range<u64>, bytes: Vec<u8>) -> Result<Seal, Error> {
+        let differs = |seq: u64| {
+            Error::new(
+                Kind::Reopen,
+                format!("row {seq} of a new segment is not the row of the tail"),
+            )
+        };
+        let segment = Segment::open(Bytes::from(bytes))?;
+        let mut seq = rows.start;
+        for batch in segment.batches()? {
+            let batch = Rows::new(&batch?)?;
+            let end = seq + batch.len() as u64;
+            if end > rows.end {
+                return Err(differs(rows.end));
+            }
+            let (_, leaves) = self.tail_events(seq..end)?;
+            for (at, leaf) in leaves.iter().enumerate() {
+                if batch.leaf(at)? != *leaf || batch.seq(at) as u64 != seq + at as u64 {
+                    return Err(differs(seq + at as u64));
+                }
+            }
+            seq = end;
+        }
+        if seq != rows.end {
+            return Err(differs(seq));
+        }
+        let meta_offset = segment::write::pages_end(segment.metadata());
+        Ok(Seal::of(rows.clone(), segment.bytes(), meta_offset))
+    }
+
+    /// Begins the next tail behind `seal`.
+    fn rotate(&mut self, seal: &Seal) -> Result<(), Error> {
+        let (log, first) = (&mut self.log, seal.rows.end);
+        log.seals.push(seal.clone());
+        log.first = first;
+        log.first_frontier = log.frontier.clone();
+        log.tail.clear();
+        log.tail_since = None;
+        log.wal = Journal::new(wal::path(first), wal::FORMAT, &log.origin, first, 0);
+        log.vault = Journal::new(vault::path(first), vault::FORMAT, &log.origin, first, 0);
+        log.quarantine = Journal::new(
+            vault::quarantine_path(first),
+            vault::QUARANTINE_FORMAT,
+            &log.origin,
+            first,
+            0,
+        );
+        log.vault_index.clear();
+        log.cache = Cache::default();
+        log.wal.create(&*self.store)
+    }
+
+    /// Removes write-ahead logs whose rows are sealed, their entry published.
+    pub(super) fn remove_old_wal(&self) -> Result<(), Error> {
+        for (_, path) in wal::files(&*self.store)?.range(..self.log.first) {
+            self.store.remove(path)?;
+        }
+        Ok(())
+    }
+}
