@@ -38,14 +38,13 @@ pub fn write(
     batches: impl Iterator<Item = Result<RecordBatch, Error>>,
 ) -> Result<(Vec<u8>, Seal), Error> {
     let failed = |e| Error::new(Kind::Reopen, format!("cannot write a segment: {e}"));
-    let mut writer = ArrowWriter::try_new(Vec::new(), rows::schema(), Some(properties(heading)))
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, rows::schema(), Some(properties(heading)))
         .map_err(failed)?;
     for batch in batches {
         writer.write(&batch?).map_err(failed)?;
     }
-    let metadata = writer.finish().map_err(failed)?;
-    // `into_inner` would finish a second time, which the writer refuses.
-    let bytes = std::mem::take(writer.inner_mut());
+    let metadata = writer.close().map_err(failed)?;
     let seal = Seal::of(heading.rows.clone(), &bytes, pages_end(&metadata));
     Ok((bytes, seal))
 }
