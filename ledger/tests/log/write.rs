@@ -5,6 +5,9 @@ use backtrail_schemas::{Draft, Timestamp, leaf};
 
 use crate::support::{Folder, at, clock, draft, files, of, rejected, signer, submission, vkey};
 
+/// What a second delivery says differently.
+type Change = fn(&mut Draft);
+
 #[test]
 fn rows_are_read_back_sealed_or_not() {
     let folder = Folder::new();
@@ -87,7 +90,6 @@ fn additions_amend_and_contradictions_are_kept_apart() {
     let again = ledger.append(vec![of(more.clone(), 3)]).unwrap();
     assert!(matches!(again[0].outcomes[0], Outcome::Duplicate { .. }), "{again:?}");
 
-    type Change = fn(&mut Draft);
     let changes: [(&str, Change); 4] = [
         ("column", |d| {
             d.event.put("region", "us");
@@ -122,7 +124,6 @@ fn additions_amend_and_contradictions_are_kept_apart() {
 fn what_only_the_ledger_may_say_is_refused() {
     let folder = Folder::new();
     let mut ledger = folder.init();
-    type Change = fn(&mut Draft);
     let cases: [(&str, Change); 6] = [
         ("kind", |d| {
             d.event.put("kind", "ledger").put("phase", "genesis");
