@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Error;
 use crate::frame::{self, End, Frame, Frames};
+use crate::limits::TREE_SIZE_MAX;
 use crate::storage::Storage;
 use crate::tlog::Hash;
 
@@ -25,7 +26,7 @@ pub fn path(first: u64) -> String {
 /// The first row of the file at `path`, if it is one of these files.
 pub fn first_of(path_: &str) -> Option<u64> {
     let first = path_.strip_prefix("wal/")?.strip_suffix(".wal")?.parse().ok()?;
-    (path(first) == path_).then_some(first)
+    (first <= TREE_SIZE_MAX && path(first) == path_).then_some(first)
 }
 
 /// What a commit frame says: five `u64` and a hash, big-endian, 72 bytes.

@@ -60,6 +60,10 @@ fn a_wrong_key_is_refused_in_both_directions() {
         &["key"],
     );
     check(&run(dir.path(), ["verify", "ledger", "--vkey", "not a key"]), 64, &["key"]);
+    // A file that `verify` passes over, so that nothing but the key is wrong.
+    std::fs::copy(dir.path().join("ledger.vkey"), dir.path().join("ledger/vkey.cut")).unwrap();
+    let from_inside = run(dir.path(), ["verify", "ledger", "--vkey", "ledger/vkey.cut"]);
+    check(&from_inside, 40, &["came with"]);
     assert_eq!(run(dir.path(), ["verify", "ledger", "--vkey", "ledger.vkey"]).exit, 0);
 }
 

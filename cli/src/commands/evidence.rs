@@ -46,6 +46,7 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
             require_anchor: args.require_anchor,
             without_vault: args.without_vault,
             demo: args.demo,
+            keys_from_ledger: args.vkey.as_ref().is_some_and(|key| lies_in(key, &args.dir)),
         },
     );
     print_report(&report, args.json)?;
@@ -53,6 +54,12 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
         0 => Ok(()),
         exit => Err(Failure::silent(exit).hint(hint_of(exit))),
     }
+}
+
+/// Whether `given` is a file in the folder `dir`.
+fn lies_in(given: &str, dir: &Path) -> bool {
+    let (given, dir) = (Path::new(given).canonicalize(), dir.canonicalize());
+    given.ok().zip(dir.ok()).is_some_and(|(given, dir)| given.starts_with(dir))
 }
 
 fn print_report(report: &Report, json: bool) -> Result<(), Failure> {

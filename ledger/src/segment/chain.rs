@@ -10,7 +10,7 @@ use backtrail_schemas::Event;
 
 use super::Seal;
 use super::read::Segment;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::storage::Storage;
 
 /// Reads the file of `seal`, checks its hash, and opens it.
@@ -19,7 +19,8 @@ use crate::storage::Storage;
 /// The file is missing, has other bytes, or cannot be read.
 pub fn open(store: &dyn Storage, seal: &Seal) -> Result<Segment, Error> {
     let at = |e: Error| {
-        let kind = e.kind();
+        // The chain names it, so its absence contradicts what was signed.
+        let kind = if e.kind() == Kind::Missing { Kind::Tampered } else { e.kind() };
         e.during(kind, &format!("`{}`", seal.file))
     };
     let len = store.len(&seal.file).map_err(at)?;

@@ -10,9 +10,10 @@ use super::{Check, Finding, Level, kept};
 use crate::checkpoint::Checkpoint;
 use crate::entry;
 use crate::error::Error;
+use crate::frame::End;
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, key_values, write};
-use crate::segment::{Seal, chain};
+use crate::segment::{self, Seal, chain, keys};
 use crate::state;
 use crate::storage::Storage;
 use crate::tlog::hash::sha256;
@@ -26,7 +27,9 @@ pub(super) fn check(
     head: &Checkpoint,
     files: &[(String, u64)],
 ) -> Result<BTreeSet<String>, Error> {
+    let mut walk = Walk::new(head, files);
     let (first, path) = tail_file(check.store, head)?;
+    walk.leftovers(check, first, files)?;
     let bytes = check.store.read_all(&path)?;
     let contents = wal::read(&bytes, &head.origin, first)?;
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
@@ -36,7 +39,9 @@ pub(super) fn check(
     let first_row = leaf::decode(leaves[0])?;
     let seals =
         if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row)? };
-    let mut walk = Walk::new(head, files);
+    if contents.end != End::Clean {
+        check.leftover(&path, "rows of an append that was interrupted");
+    }
     walk.expected.insert(path);
     for seal in &seals {
         walk.segment(check, seal)?;
@@ -89,6 +94,26 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Files of a seal that was begun, or whose last step is missing: they hold no row that another file does not.
+    fn leftovers(
+        &mut self,
+        check: &mut Check,
+        first: u64,
+        files: &[(String, u64)],
+    ) -> Result<(), Error> {
+        let wals = wal::files(check.store)?;
+        let size = self.head.size;
+        let others = wals.into_iter().filter(|(other, _)| *other < first || *other == size);
+        let others = others.map(|(_, path)| path);
+        let begun = segment::path(&(first..size));
+        let begun = files.iter().map(|(path, _)| path).find(|path| **path == begun).cloned();
+        for path in others.chain(begun) {
+            check.leftover(&path, "left by a seal under way");
+            self.expected.insert(path);
+        }
+        Ok(())
+    }
+
     /// The rows of one sealed file, and everything that the file says of them.
     fn segment(&mut self, check: &mut Check, seal: &Seal) -> Result<(), Error> {
         self.expected.insert(seal.file.clone());
@@ -110,12 +135,17 @@ impl<'a> Walk<'a> {
                     let message = format!("`seq` is {}", rows.seq(at));
                     check.add(Finding::new("seq", 11, message).row(seq).file(&seal.file));
                 }
-                let event = rows
+                let encoded = rows
                     .event(at)
-                    .map_err(|e| Error::tampered(format!("`{}` row {seq}: {e}", seal.file)))?;
-                let bytes = leaf::encode(&event)
-                    .map_err(|e| Error::tampered(format!("`{}` row {seq}: {e}", seal.file)))?;
-                self.row(check, &event, &bytes);
+                    .and_then(|event| leaf::encode(&event).map(|bytes| (event, bytes)));
+                match encoded {
+                    Ok((event, bytes)) => self.row(check, &event, &bytes),
+                    Err(e) => {
+                        let finding = Finding::new("leaf", 10, e.to_string());
+                        check.add(finding.row(seq).file(&seal.file));
+                        return Err(Error::tampered("rows behind one that is none are not read"));
+                    }
+                }
             }
         }
         if self.frontier.size() != seal.rows.end {
@@ -138,16 +168,30 @@ impl<'a> Walk<'a> {
         segment: &Segment,
         start: &Frontier,
     ) -> Result<(), Error> {
-        let note = check.store.read_if_any(&kept(seal.rows.end))?.unwrap_or_default();
-        let note = String::from_utf8_lossy(&note).into_owned();
+        let metadata = segment.metadata().file_metadata();
+        let said = metadata.key_value_metadata().cloned().unwrap_or_default();
+        let note = said.iter().find(|pair| pair.key == keys::CHECKPOINT);
+        let note = note.and_then(|pair| pair.value.clone()).unwrap_or_default();
+        match check.open_note(note.as_bytes()) {
+            Ok(end) if end.size == seal.rows.end => {
+                check.claim(end.size, end.root, &seal.file, "footer", 11);
+                check.settle(end.size, self.frontier.root());
+            }
+            Ok(end) => {
+                let message = format!("the footer has a head of {} rows", end.size);
+                check.add(Finding::new("footer", 11, message).file(&seal.file));
+            }
+            Err(e) => {
+                let message = format!("the head in the footer: {e}");
+                check.add(Finding::new("footer", 12, message).file(&seal.file));
+            }
+        }
         let heading = Heading {
             origin: &self.head.origin,
             rows: seal.rows.clone(),
             frontier: start,
             checkpoint: &note,
         };
-        let metadata = segment.metadata().file_metadata();
-        let said = metadata.key_value_metadata().cloned().unwrap_or_default();
         if !key_values(&heading).iter().all(|pair| said.contains(pair)) {
             let message = "the footer does not say what the log says of these rows";
             check.add(Finding::new("footer", 11, message).file(&seal.file));
@@ -187,9 +231,13 @@ impl<'a> Walk<'a> {
         self.block.begin(self.frontier.size());
         for bytes in leaves {
             let seq = self.frontier.size();
-            let event = leaf::decode(bytes)
-                .map_err(|e| Error::tampered(format!("row {seq} of the tail: {e}")))?;
-            self.row(check, &event, bytes);
+            match leaf::decode(bytes) {
+                Ok(event) => self.row(check, &event, bytes),
+                Err(e) => {
+                    check.add(Finding::new("leaf", 10, e.to_string()).row(seq));
+                    return Err(Error::tampered("rows behind one that is none are not read"));
+                }
+            }
         }
         Ok(())
     }
@@ -244,12 +292,7 @@ impl<'a> Walk<'a> {
             self.last = recorded;
             return;
         };
-        // A day is closed before its successor's first delivery; the ledger's own entries may come first.
-        if !simulated
-            && day_changes(last, now)
-            && event.text("kind") != Some("ledger")
-            && seq <= self.head.size
-        {
+        if !simulated && day_changes(last, now) && seq <= self.head.size {
             self.must_keep(seq);
         }
         self.last = Some(now);
@@ -304,10 +347,7 @@ impl<'a> Walk<'a> {
             }
         }
         for name in &self.open_tiles {
-            check.add(
-                Finding::new("tile", 11, "a tile of rows that the head does not cover")
-                    .file(&name.path()),
-            );
+            check.leftover(&name.path(), "a tile of later rows");
         }
         let known = self.matched_tiles.iter().chain(&self.open_tiles).map(Tile::path);
         self.expected.extend(known);

@@ -8,6 +8,7 @@ use super::{Check, Finding, Level};
 use crate::commitment::commitment;
 use crate::entry;
 use crate::error::Error;
+use crate::frame::{Frames, HEADER};
 use crate::storage::Storage;
 use crate::vault::{
     self, DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineEntry,
@@ -74,19 +75,21 @@ pub(super) fn check(
     let content = check.options.level >= Level::Content;
     if !check.options.without_vault {
         let path = vault::path(block.first);
-        if !block.events.is_empty() {
+        let committed = last.map(|commit| commit.vault_bytes);
+        if is_longer(check, &path, committed) || !block.events.is_empty() {
             expected.insert(path.clone());
         }
         if content {
-            events(check, block, &path, last.map(|c| c.vault_bytes))?;
+            events(check, block, &path, committed)?;
         }
     }
     let path = vault::quarantine_path(block.first);
-    if !block.refusals.is_empty() {
+    let committed = last.map(|commit| commit.quarantine_bytes);
+    if is_longer(check, &path, committed) || !block.refusals.is_empty() {
         expected.insert(path.clone());
     }
     if content {
-        refusals(check, block, &path, last.map(|c| c.quarantine_bytes))?;
+        refusals(check, block, &path, committed)?;
     }
     Ok(())
 }
@@ -103,14 +106,33 @@ pub(super) fn finish(
         check_.coverage.push("the vault was withheld and not checked".to_owned());
         return Ok(());
     }
+    let committed = last.map(|commit| commit.identities_bytes);
+    is_longer(check_, vault::IDENTITIES, committed);
     expected.insert(vault::IDENTITIES.to_owned());
     if check_.options.level < Level::Content {
         return Ok(());
     }
-    identities(check_, block, last.map(|c| c.identities_bytes))
+    identities(check_, block, committed)
 }
 
-/// Reads the frames of a store's file; a finding, and nothing, if it is damaged or has another length than was committed.
+/// More than the header of any file has: the origin has at most 255 bytes.
+const HEADER_BYTES_MAX: u64 = 1024;
+
+/// Whether a file is longer than the last batch says: an append that was interrupted. What follows a batch is no header.
+fn is_longer(check: &mut Check, path: &str, committed: Option<u64>) -> bool {
+    let Some(committed) = committed else { return false };
+    let behind = check.store.read(path, committed..committed + HEADER_BYTES_MAX);
+    let behind = behind.unwrap_or_default();
+    if committed > 0 && Frames::new(&behind).next().is_some_and(|frame| frame.kind == HEADER) {
+        let message = format!("a second header at {committed}");
+        check.add(Finding::new("vault", 17, message).file(path));
+    } else if !behind.is_empty() {
+        check.leftover(path, "records of an append that was interrupted");
+    }
+    !behind.is_empty()
+}
+
+/// Reads the committed frames of a store's file; a finding, and nothing, if they are damaged or end too early.
 fn open(
     check: &mut Check,
     path: &str,
@@ -118,11 +140,15 @@ fn open(
     first: u64,
     committed: Option<u64>,
 ) -> Result<Vec<(u8, Vec<u8>)>, Error> {
-    let Some(bytes) = check.store.read_if_any(path)? else { return Ok(Vec::new()) };
-    if committed.is_some_and(|length| length != bytes.len() as u64) {
-        let message =
-            format!("it has {} bytes, {} were committed", bytes.len(), committed.unwrap_or(0));
+    let Some(mut bytes) = check.store.read_if_any(path)? else { return Ok(Vec::new()) };
+    let committed = committed.unwrap_or(bytes.len() as u64);
+    if committed > bytes.len() as u64 {
+        let message = format!("it has {} bytes, {committed} were committed", bytes.len());
         check.add(Finding::new("vault", 17, message).file(path));
+        return Ok(Vec::new());
+    }
+    bytes.truncate(committed as usize);
+    if bytes.is_empty() {
         return Ok(Vec::new());
     }
     let origin = check.head.as_ref().map(|head| head.origin.clone()).unwrap_or_default();

@@ -60,12 +60,13 @@ impl Ledger {
         // 3. The intention. A crash here leaves a head that is intended and not published: recovery publishes it or a
         //    later one, after it found that its root is the log's.
         self.write_state(head.clone())?;
-        // 4. The one irreversible step. A crash between these files leaves the older `checkpoint`: as after step 3.
+        // 4. The one irreversible step. A crash before it: as after step 3. After it, the note that was to be kept may be
+        //    missing: whatever needs it asks for it again before it goes on.
         let note = sign_checkpoint(&head, &*self.signer)?.to_string();
+        self.store.replace(CHECKPOINT, note.as_bytes())?;
         if keep {
             self.keep_note(head.size, note.as_bytes())?;
         }
-        self.store.replace(CHECKPOINT, note.as_bytes())?;
         let before = self.log.published.replace(head.clone());
         self.log.published_frontier = self.log.frontier.clone();
         // 5. A crash here leaves partial tiles of the head before: they are still true.
@@ -87,9 +88,9 @@ impl Ledger {
         let path = note_path(size);
         match self.store.read_if_any(&path)? {
             Some(kept) if kept == note => Ok(()),
-            // A crash may have left a torn note that nobody saw.
-            Some(_) => self.store.replace(&path, note),
-            None => self.store.create(&[(path, note.to_vec())]),
+            Some(_) => Err(Error::tampered(format!("`{path}` is not the note that was signed"))),
+            // In one step, so that it is never torn.
+            None => self.store.replace(&path, note),
         }
     }
 

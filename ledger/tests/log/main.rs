@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attacks;
+mod bytes;
+mod forge;
 mod support;
 mod write;
