@@ -44,7 +44,7 @@ impl Error {
     }
 
     /// An operating system error while `doing`, such as ``append to `wal/0.wal` ``.
-    pub(crate) fn io(doing: impl fmt::Display, e: io::Error) -> Self {
+    pub fn io(doing: impl fmt::Display, e: io::Error) -> Self {
         let kind = match e.kind() {
             io::ErrorKind::NotFound => Kind::Missing,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Retry,

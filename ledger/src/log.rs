@@ -1,6 +1,6 @@
 //! The log in memory: the tree, the tail, and what intake must know of older rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use backtrail_schemas::rows::Rows;
@@ -43,6 +43,8 @@ pub(crate) struct Log {
     pub(crate) first_frontier: Frontier,
     /// Where each row of the tail lies in the write-ahead log.
     pub(crate) tail: Vec<Place>,
+    /// The columns that a row of the tail has.
+    pub(crate) columns: BTreeSet<String>,
     /// When the first row of the tail was recorded.
     pub(crate) tail_since: Option<Timestamp>,
     /// The size at the last commit frame.
@@ -89,16 +91,18 @@ impl Log {
         }
         self.index.insert_event(seq, event);
         let offset = self.wal.stage(wal::LEAF, &leaf);
-        self.take(
-            leaf_hash(&leaf),
-            Place { offset, len: leaf.len() as u32 },
-            event.timestamp("recorded_at"),
-        );
+        self.take(leaf_hash(&leaf), Place { offset, len: leaf.len() as u32 }, event);
         Ok(seq)
     }
 
     /// Takes one row of the tail into the tree.
-    pub(crate) fn take(&mut self, hash: Hash, place: Place, recorded_at: Option<Timestamp>) {
+    pub(crate) fn take(&mut self, hash: Hash, place: Place, event: &Event) {
+        let recorded_at = event.timestamp("recorded_at");
+        for (name, _) in event.iter() {
+            if !self.columns.contains(name) {
+                self.columns.insert(name.to_owned());
+            }
+        }
         self.frontier.push(hash);
         let full = &mut self.full_tiles;
         self.tiles.push(hash, |name, hashes| {

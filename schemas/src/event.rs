@@ -64,9 +64,7 @@ impl Value {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::String(text) => check_text(text),
-            Self::Integer(n) if n.unsigned_abs() > INTEGER_MAX.unsigned_abs() => {
-                Err(Error::new(format!("{n} is beyond ±(2^53 − 1)")))
-            }
+            Self::Integer(n) => check_integer(*n),
             Self::StringList(list) if list.is_empty() => {
                 Err(Error::new("an empty list (leave it out)"))
             }
@@ -78,12 +76,19 @@ impl Value {
                 check_key(key)?;
                 check_text(text).map_err(|e| Error::new(format!("key `{key}`: {e}")))
             }),
-            Self::Integer(_) | Self::Boolean(_) | Self::Timestamp(_) => Ok(()),
+            Self::Boolean(_) | Self::Timestamp(_) => Ok(()),
         }
     }
 }
 
-fn check_text(text: &str) -> Result<(), Error> {
+pub(crate) fn check_integer(n: i64) -> Result<(), Error> {
+    if n.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
+        return Err(Error::new(format!("{n} is beyond ±(2^53 − 1)")));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_text(text: &str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::new("an empty text (leave it out)"));
     }
@@ -93,7 +98,7 @@ fn check_text(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_key(key: &str) -> Result<(), Error> {
+pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.';
     let good = key.len() <= MAP_KEY_BYTES_MAX
         && key.starts_with(|c: char| c.is_ascii_lowercase())

@@ -11,9 +11,10 @@ use serde_json::Value as Json;
 
 use crate::columns::{Type, column};
 use crate::error::Error;
-use crate::event::{Event, Value};
+use crate::event::{Event, Value, check_integer, check_key, check_text};
 use crate::json;
 use crate::limits::LEAF_BYTES_MAX;
+use crate::time::Timestamp;
 
 /// The canonical bytes of `event`.
 ///
@@ -23,12 +24,18 @@ pub fn encode(event: &Event) -> Result<Vec<u8>, Error> {
     let mut out = Vec::with_capacity(1024);
     for (name, value) in event.iter() {
         check_name(name)?;
-        value.check().map_err(|e| e.in_field(name))?;
         out.push(if out.is_empty() { b'{' } else { b',' });
-        write_text(&mut out, name);
-        out.push(b':');
-        write_value(&mut out, value);
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        write_value(&mut out, value).map_err(|e| e.in_field(name))?;
     }
+    finish(&mut out)?;
+    Ok(out)
+}
+
+/// Ends the object whose columns are in `out`.
+pub(crate) fn finish(out: &mut Vec<u8>) -> Result<(), Error> {
     if out.is_empty() {
         return Err(Error::new("an event without columns"));
     }
@@ -39,7 +46,7 @@ pub fn encode(event: &Event) -> Result<Vec<u8>, Error> {
             out.len()
         )));
     }
-    Ok(out)
+    Ok(())
 }
 
 /// The event whose canonical bytes are `bytes`. Columns that this version does not know keep the type of their JSON.
@@ -101,7 +108,7 @@ fn text_of(json: Json) -> Result<String, Error> {
 }
 
 /// Column names are `[a-z][a-z0-9_]*` and never `seq`.
-fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.bytes().all(allowed)
@@ -113,36 +120,33 @@ fn check_name(name: &str) -> Result<(), Error> {
     }
 }
 
-fn write_value(out: &mut Vec<u8>, value: &Value) {
+fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), Error> {
     match value {
-        Value::String(text) => write_text(out, text),
-        Value::Integer(n) => out.extend_from_slice(n.to_string().as_bytes()),
-        Value::Boolean(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
-        Value::Timestamp(at) => write_text(out, &at.to_string()),
-        Value::StringList(list) => {
-            for (at, text) in list.iter().enumerate() {
-                out.push(if at == 0 { b'[' } else { b',' });
-                write_text(out, text);
-            }
-            out.push(b']');
-        }
+        Value::String(text) => write_text(out, text)?,
+        Value::Integer(n) => write_integer(out, *n)?,
+        Value::Boolean(b) => write_boolean(out, *b),
+        Value::Timestamp(at) => write_timestamp(out, *at),
+        Value::StringList(list) => write_list(out, list.iter().map(String::as_str))?,
         Value::StringMap(map) => {
-            for (at, (key, text)) in map.iter().enumerate() {
-                out.push(if at == 0 { b'{' } else { b',' });
-                write_text(out, key);
-                out.push(b':');
-                write_text(out, text);
-            }
-            out.push(b'}');
+            write_map(out, map.iter().map(|(key, text)| (key.as_str(), text.as_str())))?;
         }
     }
+    Ok(())
 }
 
 /// RFC 8785, section 3.2.2.2: the escapes are exactly `\" \\ \b \f \n \r \t` and `\u00xx`.
-fn write_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
+    check_text(text)?;
+    let bytes = text.as_bytes();
     out.push(b'"');
-    for b in text.bytes() {
-        match b {
+    let mut written = 0;
+    for (at, b) in bytes.iter().enumerate() {
+        if *b >= 0x20 && *b != b'"' && *b != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[written..at]);
+        written = at + 1;
+        match *b {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             0x08 => out.extend_from_slice(b"\\b"),
@@ -150,9 +154,66 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 => out.extend_from_slice(format!("\\u{b:04x}").as_bytes()),
-            _ => out.push(b),
+            other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
         }
     }
+    out.extend_from_slice(&bytes[written..]);
     out.push(b'"');
+    Ok(())
+}
+
+pub(crate) fn write_integer(out: &mut Vec<u8>, n: i64) -> Result<(), Error> {
+    check_integer(n)?;
+    out.extend_from_slice(n.to_string().as_bytes());
+    Ok(())
+}
+
+pub(crate) fn write_boolean(out: &mut Vec<u8>, b: bool) {
+    out.extend_from_slice(if b { b"true" } else { b"false" });
+}
+
+pub(crate) fn write_timestamp(out: &mut Vec<u8>, at: Timestamp) {
+    out.push(b'"');
+    out.extend_from_slice(&at.to_bytes());
+    out.push(b'"');
+}
+
+pub(crate) fn write_list<'t>(
+    out: &mut Vec<u8>,
+    texts: impl Iterator<Item = &'t str>,
+) -> Result<(), Error> {
+    let before = out.len();
+    for text in texts {
+        out.push(if out.len() == before { b'[' } else { b',' });
+        write_text(out, text)?;
+    }
+    if out.len() == before {
+        return Err(Error::new("an empty list (leave it out)"));
+    }
+    out.push(b']');
+    Ok(())
+}
+
+pub(crate) fn write_map<'t>(
+    out: &mut Vec<u8>,
+    pairs: impl Iterator<Item = (&'t str, &'t str)>,
+) -> Result<(), Error> {
+    let before = out.len();
+    let mut last = "";
+    for (key, text) in pairs {
+        check_key(key)?;
+        if key <= last {
+            return Err(Error::new("map keys are not strictly ascending"));
+        }
+        last = key;
+        out.push(if out.len() == before { b'{' } else { b',' });
+        write_text(out, key)?;
+        out.push(b':');
+        write_text(out, text).map_err(|e| Error::new(format!("key `{key}`: {e}")))?;
+    }
+    if out.len() == before {
+        return Err(Error::new("an empty map (leave it out)"));
+    }
+    out.push(b'}');
+    Ok(())
 }

@@ -158,18 +158,29 @@ fn string_maps<'a>(values: impl Iterator<Item = Option<&'a Value>>) -> ArrayRef 
 /// A batch whose schema was found to be one that leaves can be made from.
 pub struct Rows {
     seq: Int64Array,
-    /// Columns other than `seq`, in byte order of their names.
-    columns: Vec<(String, Cells)>,
+    /// Columns that have a value somewhere, other than `seq`, in byte order of their names.
+    columns: Vec<Cells>,
     len: usize,
 }
 
-enum Cells {
+/// One column.
+struct Cells {
+    name: String,
+    /// What precedes each of its values in a leaf: the quoted name and a colon.
+    key: Vec<u8>,
+    values: Values,
+}
+
+#[expect(clippy::large_enum_variant, reason = "one a column of a batch")]
+enum Values {
     String(StringArray),
     Integer(Int64Array),
     Boolean(BooleanArray),
     Timestamp(TimestampMicrosecondArray),
-    StringList(ListArray),
-    StringMap(MapArray),
+    /// The lists and the texts in them.
+    StringList(ListArray, StringArray),
+    /// The maps, and the keys and the texts in them.
+    StringMap(MapArray, StringArray, StringArray),
 }
 
 impl Rows {
@@ -179,27 +190,31 @@ impl Rows {
     /// A column has a type that no leaf has, two names are equal up to case, or `seq` is missing or null.
     pub fn new(batch: &RecordBatch) -> Result<Self, Error> {
         let mut seq = None;
-        let mut columns: Vec<(String, Cells)> = Vec::with_capacity(batch.num_columns());
+        let mut columns: Vec<Cells> = Vec::with_capacity(batch.num_columns());
         let mut lower = std::collections::BTreeSet::new();
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            if !lower.insert(field.name().to_ascii_lowercase()) {
-                return Err(Error::field(field.name(), "two columns have this name, up to case"));
+            let name = field.name();
+            if !lower.insert(name.to_ascii_lowercase()) {
+                return Err(Error::field(name, "two columns have this name, up to case"));
             }
-            let cells = Cells::new(array).ok_or_else(|| {
-                Error::field(
-                    field.name(),
-                    format!("has type {}, which no leaf has", field.data_type()),
-                )
+            let values = Values::new(array).ok_or_else(|| {
+                Error::field(name, format!("has type {}, which no leaf has", field.data_type()))
             })?;
-            match (field.name().as_str(), cells) {
-                (SEQ, Cells::Integer(array)) if array.null_count() == 0 => seq = Some(array),
+            match (name.as_str(), values) {
+                (SEQ, Values::Integer(array)) if array.null_count() == 0 => seq = Some(array),
                 (SEQ, _) => {
                     return Err(Error::field(SEQ, "is not a column of integers without nulls"));
                 }
-                (name, cells) => columns.push((name.to_owned(), cells)),
+                (name, values) => {
+                    leaf::check_name(name)?;
+                    if values.array().null_count() < batch.num_rows() {
+                        let key = format!("\"{name}\":").into_bytes();
+                        columns.push(Cells { name: name.to_owned(), key, values });
+                    }
+                }
             }
         }
-        columns.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        columns.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         let seq = seq.ok_or_else(|| Error::field(SEQ, "is missing"))?;
         Ok(Self { seq, columns, len: batch.num_rows() })
     }
@@ -219,31 +234,78 @@ impl Rows {
         self.seq.value(row)
     }
 
+    /// The column of texts `name`, if a row has one.
+    pub fn texts(&self, name: &str) -> Option<&StringArray> {
+        match &self.column(name)?.values {
+            Values::String(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The column of instants `name`, in microseconds since 1970, if a row has one.
+    pub fn timestamps(&self, name: &str) -> Option<&TimestampMicrosecondArray> {
+        match &self.column(name)?.values {
+            Values::Timestamp(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The names of the columns that a row has a value in, in byte order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// The first row without a column that every row has.
+    pub fn lacks(&self) -> Option<(usize, &'static str)> {
+        REQUIRED.iter().find_map(|name| match self.column(name) {
+            None => Some((0, *name)),
+            Some(column) => {
+                let nulls = column.values.array();
+                let row = (0..self.len).find(|row| nulls.is_null(*row));
+                row.filter(|_| nulls.null_count() > 0).map(|row| (row, *name))
+            }
+        })
+    }
+
+    fn column(&self, name: &str) -> Option<&Cells> {
+        let at = self.columns.binary_search_by(|c| c.name.as_bytes().cmp(name.as_bytes())).ok()?;
+        Some(&self.columns[at])
+    }
+
     /// The event of row `row`.
     ///
     /// # Errors
     /// A cell breaks the profile.
     pub fn event(&self, row: usize) -> Result<Event, Error> {
-        let mut event = Event::default();
-        for (name, cells) in &self.columns {
-            if let Some(value) = cells.value(row).map_err(|e| e.in_field(name))? {
-                let known = crate::columns::column(name);
-                event.insert(known.map_or_else(|| name.clone().into(), |c| c.name.into()), value);
-            }
-        }
-        Ok(event)
+        leaf::decode(&self.leaf(row)?)
     }
 
     /// The canonical bytes of row `row`.
     ///
     /// # Errors
-    /// A cell breaks the profile, or the leaf is too long.
+    /// As [`Rows::write_leaf`].
     pub fn leaf(&self, row: usize) -> Result<Vec<u8>, Error> {
-        leaf::encode(&self.event(row)?)
+        let mut out = Vec::with_capacity(1024);
+        self.write_leaf(row, &mut out)?;
+        Ok(out)
+    }
+
+    /// Replaces what is in `out` by the canonical bytes of row `row`.
+    ///
+    /// # Errors
+    /// A cell breaks the profile, or the leaf is too long.
+    pub fn write_leaf(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.clear();
+        for column in self.columns.iter().filter(|column| column.values.array().is_valid(row)) {
+            out.push(if out.is_empty() { b'{' } else { b',' });
+            out.extend_from_slice(&column.key);
+            column.values.write(row, out).map_err(|e| e.in_field(&column.name))?;
+        }
+        leaf::finish(out)
     }
 }
 
-impl Cells {
+impl Values {
     fn new(array: &ArrayRef) -> Option<Self> {
         let required_text = |f: &Field| *f.data_type() == DataType::Utf8;
         Some(match array.data_type() {
@@ -254,13 +316,18 @@ impl Cells {
                 Self::Timestamp(array.as_primitive::<TimestampMicrosecondType>().clone())
             }
             DataType::List(element) if required_text(element) => {
-                Self::StringList(array.as_list().clone())
+                let lists = array.as_list::<i32>().clone();
+                let texts = lists.values().as_string().clone();
+                Self::StringList(lists, texts)
             }
             DataType::Map(entries, _) => match entries.data_type() {
                 DataType::Struct(pair)
                     if pair.len() == 2 && pair.iter().all(|f| required_text(f)) =>
                 {
-                    Self::StringMap(array.as_map().clone())
+                    let maps = array.as_map().clone();
+                    let keys = maps.keys().as_string().clone();
+                    let texts = maps.values().as_string().clone();
+                    Self::StringMap(maps, keys, texts)
                 }
                 _ => return None,
             },
@@ -268,42 +335,53 @@ impl Cells {
         })
     }
 
-    fn value(&self, row: usize) -> Result<Option<Value>, Error> {
-        let null = match self {
-            Self::String(a) => a.is_null(row),
-            Self::Integer(a) => a.is_null(row),
-            Self::Boolean(a) => a.is_null(row),
-            Self::Timestamp(a) => a.is_null(row),
-            Self::StringList(a) => a.is_null(row),
-            Self::StringMap(a) => a.is_null(row),
-        };
-        if null {
-            return Ok(None);
+    fn array(&self) -> &dyn Array {
+        match self {
+            Self::String(array) => array,
+            Self::Integer(array) => array,
+            Self::Boolean(array) => array,
+            Self::Timestamp(array) => array,
+            Self::StringList(array, _) => array,
+            Self::StringMap(array, ..) => array,
         }
-        Ok(Some(match self {
-            Self::String(a) => Value::String(a.value(row).to_owned()),
-            Self::Integer(a) => Value::Integer(a.value(row)),
-            Self::Boolean(a) => Value::Boolean(a.value(row)),
-            Self::Timestamp(a) => Value::Timestamp(
-                Timestamp::from_micros(a.value(row))
-                    .ok_or_else(|| Error::new("a time outside 1970 to 9999"))?,
-            ),
-            Self::StringList(a) => Value::StringList(texts(&a.value(row))?),
-            Self::StringMap(a) => {
-                let entries = a.value(row);
-                let (keys, values) = (texts(entries.column(0))?, texts(entries.column(1))?);
-                if !keys.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) {
-                    return Err(Error::new("map keys are not strictly ascending"));
-                }
-                Value::StringMap(keys.into_iter().zip(values).collect())
+    }
+
+    /// Writes the value of row `row`, which is not null.
+    fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        match self {
+            Self::String(texts) => leaf::write_text(out, texts.value(row))?,
+            Self::Integer(numbers) => leaf::write_integer(out, numbers.value(row))?,
+            Self::Boolean(array) => leaf::write_boolean(out, array.value(row)),
+            Self::Timestamp(array) => {
+                let at = Timestamp::from_micros(array.value(row));
+                let at = at.ok_or_else(|| Error::new("a time outside 1970 to 9999"))?;
+                leaf::write_timestamp(out, at);
             }
-        }))
+            Self::StringList(lists, texts) => {
+                let within = within(lists.value_offsets(), row, &[texts])?;
+                leaf::write_list(out, within.map(|at| texts.value(at)))?;
+            }
+            Self::StringMap(maps, keys, texts) => {
+                let within = within(maps.value_offsets(), row, &[keys, texts])?;
+                leaf::write_map(out, within.map(|at| (keys.value(at), texts.value(at))))?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn texts(array: &ArrayRef) -> Result<Vec<String>, Error> {
-    if array.null_count() > 0 {
+/// Where the elements of row `row` lie; none of them is null.
+fn within(
+    offsets: &[i32],
+    row: usize,
+    elements: &[&StringArray],
+) -> Result<std::ops::Range<usize>, Error> {
+    let [from, to] = [offsets[row], offsets[row + 1]].map(|at| at.cast_unsigned() as usize);
+    let within = from..to;
+    let null =
+        |array: &&StringArray| array.null_count() > 0 && within.clone().any(|at| array.is_null(at));
+    if elements.iter().any(null) {
         return Err(Error::new("a null element"));
     }
-    Ok(array.as_string::<i32>().iter().flatten().map(str::to_owned).collect())
+    Ok(within)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 
 use crate::error::Error;
 use crate::limits::TIMESTAMP_MAX_US;
@@ -65,9 +65,35 @@ fn offset_of(text: &str) -> &str {
     text[19..].trim_start_matches(|c: char| c == '.' || c.is_ascii_digit())
 }
 
+impl Timestamp {
+    /// The canonical text. Every row has several, so it is not left to a general formatter.
+    pub(crate) fn to_bytes(self) -> [u8; 27] {
+        let date = self.to_datetime().date_naive();
+        let of_day = self.0.cast_unsigned() % 86_400_000_000;
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (end, value) in [
+            (4, date.year().unsigned_abs()),
+            (7, date.month()),
+            (10, date.day()),
+            (13, (of_day / 3_600_000_000) as u32),
+            (16, (of_day / 60_000_000 % 60) as u32),
+            (19, (of_day / 1_000_000 % 60) as u32),
+            (26, (of_day % 1_000_000) as u32),
+        ] {
+            let (mut at, mut rest) = (end, value);
+            while rest > 0 {
+                at -= 1;
+                text[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_datetime().to_rfc3339_opts(SecondsFormat::Micros, true))
+        f.write_str(std::str::from_utf8(&self.to_bytes()).expect("digits and signs"))
     }
 }
 
@@ -101,6 +127,16 @@ mod tests {
             ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999Z"),
         ] {
             assert_eq!(Timestamp::parse_rfc3339(text).unwrap().to_string(), want);
+        }
+    }
+
+    #[test]
+    fn the_text_is_chronos() {
+        let days = (0..).step_by(86_399_123_457).take_while(|us| *us <= TIMESTAMP_MAX_US);
+        for us in days.step_by(97).chain([0, TIMESTAMP_MAX_US]) {
+            let at = Timestamp::from_micros(us).unwrap();
+            let chronos = at.to_datetime().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            assert_eq!(at.to_string(), chronos);
         }
     }
 

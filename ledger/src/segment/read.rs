@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use backtrail_schemas::rows::Rows;
 use bytes::Bytes;
@@ -55,6 +56,11 @@ impl Segment {
     /// The footer.
     pub fn metadata(&self) -> &Arc<ParquetMetaData> {
         self.metadata.metadata()
+    }
+
+    /// The Arrow schema that the Parquet types give.
+    pub fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
     }
 
     /// The bytes.

@@ -1,8 +1,11 @@
 //! Writing a segment.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use arrow::datatypes::{DataType, Field};
 use arrow::record_batch::RecordBatch;
+use backtrail_schemas::columns::SEQ;
 use backtrail_schemas::event::PROFILE;
 use backtrail_schemas::rows;
 use parquet::arrow::ArrowWriter;
@@ -11,7 +14,7 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::{BLOOM_COLUMNS, Seal, keys};
+use super::{BLOOM_COLUMNS, keys};
 use crate::error::{Error, Kind};
 use crate::limits::ROW_GROUP_ROWS;
 use crate::tlog::Frontier;
@@ -27,26 +30,43 @@ pub struct Heading<'a> {
     pub frontier: &'a Frontier,
     /// The signed checkpoint of size `end`.
     pub checkpoint: &'a str,
+    /// The columns that have a value in some row. Pages of others are not compressed: there is nothing to gain, and
+    /// setting up the compressor for more than a hundred columns costs more than all the rest.
+    pub columns: &'a BTreeSet<String>,
 }
 
-/// The bytes of the segment of `batches`, which together are the rows of `heading`, and its seal.
-///
-/// # Errors
-/// A batch cannot be made or written.
-pub fn write(
-    heading: &Heading,
-    batches: impl Iterator<Item = Result<RecordBatch, Error>>,
-) -> Result<(Vec<u8>, Seal), Error> {
-    let failed = |e| Error::new(Kind::Reopen, format!("cannot write a segment: {e}"));
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, rows::schema(), Some(properties(heading)))
-        .map_err(failed)?;
-    for batch in batches {
-        writer.write(&batch?).map_err(failed)?;
+/// A segment that is being written, into memory.
+pub struct Writer(ArrowWriter<Vec<u8>>);
+
+impl Writer {
+    /// A file without rows yet.
+    ///
+    /// # Errors
+    /// None that is known: the schema is our own.
+    pub fn new(heading: &Heading) -> Result<Self, Error> {
+        let writer = ArrowWriter::try_new(Vec::new(), rows::schema(), Some(properties(heading)));
+        writer.map(Self).map_err(failed)
     }
-    let metadata = writer.close().map_err(failed)?;
-    let seal = Seal::of(heading.rows.clone(), &bytes, pages_end(&metadata));
-    Ok((bytes, seal))
+
+    /// Adds rows, at most [`ROW_GROUP_ROWS`], so that they make a row group.
+    ///
+    /// # Errors
+    /// The batch has another schema than [`rows::schema`].
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.0.write(batch).map_err(failed)
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// None that is known: it is memory.
+    pub fn finish(self) -> Result<Vec<u8>, Error> {
+        self.0.into_inner().map_err(failed)
+    }
+}
+
+fn failed(e: parquet::errors::ParquetError) -> Error {
+    Error::new(Kind::Reopen, format!("cannot write a segment: {e}"))
 }
 
 /// Where the last data page ends.
@@ -67,6 +87,13 @@ fn properties(heading: &Heading) -> WriterProperties {
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_bloom_filter_position(BloomFilterPosition::End)
         .set_key_value_metadata(Some(key_values(heading)));
+    for field in rows::schema().fields() {
+        if field.name() != SEQ && !heading.columns.contains(field.name()) {
+            for leaf in leaves(field) {
+                builder = builder.set_column_compression(leaf, Compression::UNCOMPRESSED);
+            }
+        }
+    }
     for name in BLOOM_COLUMNS {
         let column = ColumnPath::from(*name);
         builder = builder
@@ -74,6 +101,19 @@ fn properties(heading: &Heading) -> WriterProperties {
             .set_column_bloom_filter_max_ndv(column, ROW_GROUP_ROWS as u64);
     }
     builder.build()
+}
+
+/// The Parquet columns of a field.
+fn leaves(field: &Field) -> Vec<ColumnPath> {
+    let below = |names: &[&str]| {
+        let path = std::iter::once(field.name().as_str()).chain(names.iter().copied());
+        ColumnPath::new(path.map(str::to_owned).collect())
+    };
+    match field.data_type() {
+        DataType::List(_) => vec![below(&["list", "element"])],
+        DataType::Map(..) => vec![below(&["key_value", "key"]), below(&["key_value", "value"])],
+        _ => vec![below(&[])],
+    }
 }
 
 /// The metadata of the footer, in the order in which it is written.

@@ -19,7 +19,7 @@ use crate::limits::FINDINGS_MAX;
 use crate::note::Note;
 use crate::state::{self, State};
 use crate::storage::{Local, Storage};
-use crate::tlog::Hash;
+use crate::tlog::{Frontier, Hash};
 use crate::writer::{CHECKPOINT, note_path, size_of};
 
 /// How much is read.
@@ -329,9 +329,11 @@ impl<'a> Check<'a> {
         self.claims.entry(size).or_default().push(Claim { root, by: by.to_owned(), code, exit });
     }
 
-    /// Compares the root of the first `size` rows with what is claimed of it.
-    pub(crate) fn settle(&mut self, size: u64, root: Hash) {
-        for claim in self.claims.remove(&size).unwrap_or_default() {
+    /// Compares the root of the first `size` rows, which are `rows`, with what is claimed of it.
+    pub(crate) fn settle(&mut self, size: u64, rows: &Frontier) {
+        let Some(claims) = self.claims.remove(&size) else { return };
+        let root = rows.root();
+        for claim in claims {
             if claim.root != root {
                 let message = format!(
                     "{} says that the first {size} rows have root {}; they have {root}",

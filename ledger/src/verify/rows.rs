@@ -2,8 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use backtrail_schemas::rows::Rows;
+use arrow::array::{Array as _, StringArray, new_null_array};
+use arrow::record_batch::RecordBatch;
+use backtrail_schemas::columns::REQUIRED;
+use backtrail_schemas::rows::{self, Rows};
 use backtrail_schemas::{Event, Timestamp, leaf};
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
 
 use super::stores::{self, Block};
 use super::{Check, Finding, Level, kept};
@@ -12,7 +17,7 @@ use crate::entry;
 use crate::error::Error;
 use crate::frame::End;
 use crate::segment::read::Segment;
-use crate::segment::write::{Heading, key_values, write};
+use crate::segment::write::{Heading, Writer, key_values};
 use crate::segment::{self, Seal, chain, keys};
 use crate::state;
 use crate::storage::Storage;
@@ -47,6 +52,8 @@ pub(super) fn check(
         walk.segment(check, seal)?;
     }
     walk.tail(check, &leaves, &contents.commits)?;
+    walk.next_tail(check);
+    walk.check_ids(check, &seals, &leaves)?;
     stores::finish(check, &mut walk.block, contents.commits.last(), &mut walk.expected)?;
     walk.finish_tiles(check);
     Ok(walk.expected)
@@ -65,8 +72,9 @@ struct Walk<'a> {
     /// Tiles on disk that are not compared yet.
     open_tiles: HashSet<Tile>,
     matched_tiles: HashSet<Tile>,
-    /// The first 16 bytes of the hash of each event id.
-    ids: HashSet<[u8; 16]>,
+    /// The first 8 bytes of the hash of each event id, by row: sorted at the end, which takes a fraction of the memory of
+    /// a set.
+    ids: Vec<u64>,
     last: Option<Timestamp>,
     block: Block,
     /// Sizes whose note must be kept, for the partial tiles.
@@ -86,7 +94,7 @@ impl<'a> Walk<'a> {
             tiles: TileBuilder::default(),
             open_tiles: files.iter().filter_map(|(path, _)| path.parse().ok()).collect(),
             matched_tiles: HashSet::new(),
-            ids: HashSet::new(),
+            ids: Vec::new(),
             last: None,
             block: Block::new(0),
             kept,
@@ -114,7 +122,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The rows of one sealed file, and everything that the file says of them.
+    /// The rows of one sealed file, and everything that the file says of them. At level content the file is also written
+    /// again from its rows and compared: so nothing in it, no statistic, index or bloom filter, says anything else.
     fn segment(&mut self, check: &mut Check, seal: &Seal) -> Result<(), Error> {
         self.expected.insert(seal.file.clone());
         self.must_keep(seal.rows.end);
@@ -126,26 +135,26 @@ impl<'a> Walk<'a> {
                 seal.file
             )));
         }
+        let note = note_in(&segment);
+        let columns = compressed(&segment);
+        let heading = Heading {
+            origin: &self.head.origin.clone(),
+            rows: seal.rows.clone(),
+            frontier: &start,
+            checkpoint: &note,
+            columns: &columns,
+        };
+        self.check_footer(check, seal, &segment, &heading);
+        let mut again = match check.options.level {
+            Level::Content if is_ours(&segment) => Some(Writer::new(&heading)?),
+            _ => None,
+        };
         self.block.begin(seal.rows.start);
         for batch in segment.batches()? {
-            let rows = Rows::new(&batch?)?;
-            for at in 0..rows.len() {
-                let seq = self.frontier.size();
-                if rows.seq(at).cast_unsigned() != seq {
-                    let message = format!("`seq` is {}", rows.seq(at));
-                    check.add(Finding::new("seq", 11, message).row(seq).file(&seal.file));
-                }
-                let encoded = rows
-                    .event(at)
-                    .and_then(|event| leaf::encode(&event).map(|bytes| (event, bytes)));
-                match encoded {
-                    Ok((event, bytes)) => self.row(check, &event, &bytes),
-                    Err(e) => {
-                        let finding = Finding::new("leaf", 10, e.to_string());
-                        check.add(finding.row(seq).file(&seal.file));
-                        return Err(Error::tampered("rows behind one that is none are not read"));
-                    }
-                }
+            let batch = batch?;
+            self.batch(check, seal, &batch)?;
+            if let Some(writer) = &mut again {
+                writer.push(&with_our_schema(&batch)?)?;
             }
         }
         if self.frontier.size() != seal.rows.end {
@@ -155,28 +164,33 @@ impl<'a> Walk<'a> {
                 self.frontier.size()
             )));
         }
-        self.check_footer(check, seal, &segment, &start)?;
+        let again = again.map(Writer::finish).transpose()?;
+        if again.as_ref().is_some_and(|bytes| sha256(bytes) != seal.sha256) {
+            let message =
+                "the file is not what its rows give: statistics, indexes or bloom filters may lie";
+            check.add(Finding::new("statistics", 10, message).file(&seal.file));
+        } else if again.is_none() && check.options.level == Level::Content {
+            let by = segment.metadata().file_metadata().created_by().unwrap_or("nobody");
+            let said = format!("{}: statistics, written by {by}, were not made again", seal.file);
+            check.coverage.push(said);
+        }
+        if let Ok(end) = check.open_note(note.as_bytes()) {
+            check.claim(end.size, end.root, &seal.file, "footer", 11);
+            check.settle(end.size, &self.frontier);
+        }
         stores::check(check, &mut self.block, None, &mut self.expected)
     }
 
-    /// The footer's metadata, and at level content the whole file, written again from its rows: so nothing in it, no
-    /// statistic, index or bloom filter, says anything else than the rows do.
-    fn check_footer(
-        &mut self,
-        check: &mut Check,
-        seal: &Seal,
-        segment: &Segment,
-        start: &Frontier,
-    ) -> Result<(), Error> {
+    /// The footer's metadata.
+    fn check_footer(&self, check: &mut Check, seal: &Seal, segment: &Segment, heading: &Heading) {
         let metadata = segment.metadata().file_metadata();
         let said = metadata.key_value_metadata().cloned().unwrap_or_default();
-        let note = said.iter().find(|pair| pair.key == keys::CHECKPOINT);
-        let note = note.and_then(|pair| pair.value.clone()).unwrap_or_default();
-        match check.open_note(note.as_bytes()) {
-            Ok(end) if end.size == seal.rows.end => {
-                check.claim(end.size, end.root, &seal.file, "footer", 11);
-                check.settle(end.size, self.frontier.root());
-            }
+        if !key_values(heading).iter().all(|pair| said.contains(pair)) {
+            let message = "the footer does not say what the log says of these rows";
+            check.add(Finding::new("footer", 11, message).file(&seal.file));
+        }
+        match check.open_note(heading.checkpoint.as_bytes()) {
+            Ok(end) if end.size == seal.rows.end => {}
             Ok(end) => {
                 let message = format!("the footer has a head of {} rows", end.size);
                 check.add(Finding::new("footer", 11, message).file(&seal.file));
@@ -186,35 +200,43 @@ impl<'a> Walk<'a> {
                 check.add(Finding::new("footer", 12, message).file(&seal.file));
             }
         }
-        let heading = Heading {
-            origin: &self.head.origin,
-            rows: seal.rows.clone(),
-            frontier: start,
-            checkpoint: &note,
+    }
+
+    /// The rows of one batch of a segment.
+    fn batch(&mut self, check: &mut Check, seal: &Seal, batch: &RecordBatch) -> Result<(), Error> {
+        let first = self.frontier.size();
+        let not_read = || Error::tampered("rows behind one that is none are not read");
+        let broken = |check: &mut Check, row: u64, what: String| {
+            check.add(Finding::new("leaf", 10, what).row(row).file(&seal.file));
+            not_read()
         };
-        if !key_values(&heading).iter().all(|pair| said.contains(pair)) {
-            let message = "the footer does not say what the log says of these rows";
-            check.add(Finding::new("footer", 11, message).file(&seal.file));
+        let rows = Rows::new(batch).map_err(|e| broken(check, first, e.to_string()))?;
+        if let Some((row, name)) = rows.lacks() {
+            return Err(broken(check, first + row as u64, format!("it has no `{name}`")));
         }
-        if check.options.level < Level::Content {
-            return Ok(());
-        }
-        let (again, _) = write(
-            &heading,
-            segment.batches()?.map(|batch| batch.and_then(|b| with_our_schema(&b))),
-        )?;
-        let same_writer =
-            Segment::open(again.clone().into())?.metadata().file_metadata().created_by()
-                == metadata.created_by();
-        if !same_writer {
-            let by = metadata.created_by().unwrap_or("an unnamed writer");
-            check
-                .coverage
-                .push(format!("statistics of {}, written by {by}, were not recomputed", seal.file));
-        } else if sha256(&again) != seal.sha256 {
-            let message =
-                "the file is not what its rows give: statistics, indexes or bloom filters may lie";
-            check.add(Finding::new("statistics", 10, message).file(&seal.file));
+        let text = |name| rows.texts(name).expect("a required column");
+        let (ids, kinds, phases) = (text("event_id"), text("kind"), text("phase"));
+        let times = rows.timestamps("recorded_at").expect("a required column");
+        let commitments: Vec<(&str, &StringArray)> = rows
+            .names()
+            .filter_map(|name| Some((name.strip_suffix("_commitment")?, rows.texts(name)?)))
+            .collect();
+        let mut bytes = Vec::with_capacity(4096);
+        for at in 0..rows.len() {
+            let seq = first + at as u64;
+            if rows.seq(at).cast_unsigned() != seq {
+                let message = format!("`seq` is {}", rows.seq(at));
+                check.add(Finding::new("seq", 11, message).row(seq).file(&seal.file));
+            }
+            rows.write_leaf(at, &mut bytes).map_err(|e| broken(check, seq, e.to_string()))?;
+            let recorded = Timestamp::from_micros(times.value(at)).expect("the leaf has it");
+            self.row(check, ids.value(at), recorded, &bytes);
+            if seq == 0 || kinds.value(at) == "ledger" {
+                self.entry(check, &leaf::decode(&bytes)?, seq);
+            }
+            let held = commitments.iter().filter(|(_, column)| column.is_valid(at));
+            let held = held.map(|(field, column)| (*field, column.value(at)));
+            self.block.take(ids.value(at), kinds.value(at), phases.value(at), held);
         }
         Ok(())
     }
@@ -231,19 +253,46 @@ impl<'a> Walk<'a> {
         self.block.begin(self.frontier.size());
         for bytes in leaves {
             let seq = self.frontier.size();
-            match leaf::decode(bytes) {
-                Ok(event) => self.row(check, &event, bytes),
+            let read = leaf::decode(bytes).and_then(|event| {
+                match REQUIRED.iter().find(|name| event.get(name).is_none()) {
+                    Some(name) => Err(backtrail_schemas::Error::field(*name, "is missing")),
+                    None => Ok(event),
+                }
+            });
+            let event = match read {
+                Ok(event) => event,
                 Err(e) => {
                     check.add(Finding::new("leaf", 10, e.to_string()).row(seq));
                     return Err(Error::tampered("rows behind one that is none are not read"));
                 }
+            };
+            let text = |name: &str| event.text(name).unwrap_or_default();
+            let recorded = event.timestamp("recorded_at").expect("checked above");
+            self.row(check, text("event_id"), recorded, bytes);
+            if seq == 0 || text("kind") == "ledger" {
+                self.entry(check, &event, seq);
             }
+            let held = event.iter().filter_map(|(name, _)| {
+                Some((name.strip_suffix("_commitment")?, event.text(name)?))
+            });
+            self.block.take(text("event_id"), text("kind"), text("phase"), held);
         }
         Ok(())
     }
 
-    /// One row: its place in the tree, and what follows from what it says.
-    fn row(&mut self, check: &mut Check, event: &Event, bytes: &[u8]) {
+    /// The entry of a seal whose head is not published yet, in a write-ahead log of its own: only its place in the tree.
+    fn next_tail(&mut self, check: &mut Check) {
+        let first = self.frontier.size();
+        let bytes = check.store.read_all(&wal::path(first)).unwrap_or_default();
+        let Ok(contents) = wal::read(&bytes, &self.head.origin, first) else { return };
+        for frame in contents.leaves {
+            self.frontier.push(leaf_hash(frame.payload));
+            check.settle(self.frontier.size(), &self.frontier);
+        }
+    }
+
+    /// One row: its place in the tree, and in time.
+    fn row(&mut self, check: &mut Check, id: &str, recorded: Timestamp, bytes: &[u8]) {
         let seq = self.frontier.size();
         let hash = leaf_hash(bytes);
         self.frontier.push(hash);
@@ -268,37 +317,45 @@ impl<'a> Walk<'a> {
                 );
             }
         }
-        check.settle(seq + 1, self.frontier.root());
-        let id = event.text("event_id").unwrap_or_default();
-        let key: [u8; 16] = sha256(id.as_bytes()).0[..16].try_into().expect("a hash has 32 bytes");
-        if !self.ids.insert(key) {
-            check.add(Finding::new("event_id", 11, format!("`{id}` is in the log twice")).row(seq));
-        }
-        self.check_times(check, event, seq);
-        self.check_entry(check, event, seq);
-        self.block.take(event);
+        check.settle(seq + 1, &self.frontier);
+        let id = sha256(id.as_bytes()).0;
+        self.ids.push(u64::from_be_bytes(id[..8].try_into().expect("8 of 32 bytes")));
+        self.check_times(check, recorded, seq);
     }
 
-    fn check_times(&mut self, check: &mut Check, event: &Event, seq: u64) {
-        let recorded = event.timestamp("recorded_at");
-        if recorded.is_none() || recorded < self.last {
-            check.add(
-                Finding::new("recorded_at", 14, "missing, or before that of the row before")
-                    .row(seq),
-            );
+    /// Whether an event id has two rows.
+    fn check_ids(&self, check: &mut Check, seals: &[Seal], tail: &[&[u8]]) -> Result<(), Error> {
+        let mut sorted = self.ids.clone();
+        sorted.sort_unstable();
+        let twice: HashSet<u64> =
+            sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        let mut seen = HashSet::new();
+        let suspects = self.ids.iter().zip(0u64..).filter(|(id, _)| twice.contains(id));
+        for (_, seq) in suspects {
+            let event = event_at(check.store, seals, tail, seq)?;
+            let id = event.text("event_id").unwrap_or_default().to_owned();
+            if !seen.insert(id.clone()) {
+                let message = format!("`{id}` is in the log twice");
+                check.add(Finding::new("event_id", 11, message).row(seq));
+            }
         }
-        let simulated = self.block.simulated;
-        let (Some(last), Some(now)) = (self.last, recorded) else {
-            self.last = recorded;
-            return;
-        };
-        if !simulated && day_changes(last, now) && seq <= self.head.size {
-            self.must_keep(seq);
-        }
-        self.last = Some(now);
+        Ok(())
     }
 
-    fn check_entry(&mut self, check: &mut Check, event: &Event, seq: u64) {
+    fn check_times(&mut self, check: &mut Check, now: Timestamp, seq: u64) {
+        if let Some(last) = self.last.replace(now) {
+            if now < last {
+                let message = "the row before was recorded later";
+                check.add(Finding::new("recorded_at", 14, message).row(seq));
+            }
+            if !self.block.simulated && day_changes(last, now) && seq <= self.head.size {
+                self.must_keep(seq);
+            }
+        }
+    }
+
+    /// One of the ledger's own entries.
+    fn entry(&mut self, check: &mut Check, event: &Event, seq: u64) {
         let genesis = entry::is(event, "genesis");
         if genesis != (seq == 0) {
             check.add(
@@ -317,6 +374,11 @@ impl<'a> Walk<'a> {
             }
             self.block.simulated = event.attribute("simulated_clock") == Some("true");
             self.block.vault_key = event.attribute("vault_key_commitment").map(str::to_owned);
+        }
+        if let Some(committed) =
+            event.attribute("identity_commitment").filter(|_| entry::is(event, "identity"))
+        {
+            self.block.take_identity(event.text("event_id").unwrap_or_default(), committed);
         }
         if let Some(size) =
             event.attribute("checkpoint").filter(|_| entry::is(event, "report_issued"))
@@ -354,12 +416,49 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The signed head in a segment's footer.
+fn note_in(segment: &Segment) -> String {
+    let said = segment.metadata().file_metadata().key_value_metadata();
+    let note = said.and_then(|said| said.iter().find(|pair| pair.key == keys::CHECKPOINT));
+    note.and_then(|pair| pair.value.clone()).unwrap_or_default()
+}
+
+/// The columns whose pages are compressed.
+fn compressed(segment: &Segment) -> BTreeSet<String> {
+    let groups = segment.metadata().row_groups().iter();
+    let columns = groups.flat_map(|group| group.columns());
+    let columns = columns.filter(|column| column.compression() != Compression::UNCOMPRESSED);
+    columns.filter_map(|column| column.column_path().parts().first().cloned()).collect()
+}
+
+/// Whether a segment was written by this version of the writer, which alone gives the same bytes again.
+fn is_ours(segment: &Segment) -> bool {
+    let by = segment.metadata().file_metadata().created_by();
+    let known = |name: &String| backtrail_schemas::columns::column(name).is_some();
+    by == Some(WriterProperties::default().created_by())
+        && segment.schema().fields().iter().all(|field| known(field.name()))
+}
+
 /// The same rows under the schema that our writer gives a file.
-fn with_our_schema(
-    batch: &arrow::record_batch::RecordBatch,
-) -> Result<arrow::record_batch::RecordBatch, Error> {
-    let rows = Rows::new(batch)?;
-    let events = (0..rows.len()).map(|at| rows.event(at)).collect::<Result<Vec<_>, _>>()?;
-    let start = if rows.is_empty() { 0 } else { rows.seq(0).cast_unsigned() };
-    Ok(backtrail_schemas::rows::to_batch(start, &events)?)
+fn with_our_schema(batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    let schema = rows::schema();
+    let columns = schema.fields().iter().map(|field| {
+        let column = batch.column_by_name(field.name()).cloned();
+        column.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+    });
+    let columns = columns.collect();
+    RecordBatch::try_new(schema, columns)
+        .map_err(|e| Error::tampered(format!("a column of another type than ours: {e}")))
+}
+
+/// The event of a row.
+fn event_at(store: &dyn Storage, seals: &[Seal], tail: &[&[u8]], seq: u64) -> Result<Event, Error> {
+    let Some(seal) = seals.iter().find(|seal| seal.rows.contains(&seq)) else {
+        let first = seals.last().map_or(0, |seal| seal.rows.end);
+        return Ok(leaf::decode(tail[(seq - first) as usize])?);
+    };
+    let segment = chain::open(store, seal)?;
+    let found = segment.group_of(seq - seal.rows.start);
+    let (group, at) = found.ok_or_else(|| Error::tampered(format!("no row {seq}")))?;
+    Ok(Rows::new(&segment.group(group)?)?.event(at)?)
 }

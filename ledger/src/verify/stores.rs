@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backtrail_schemas::Event;
-
 use super::{Check, Finding, Level};
 use crate::commitment::commitment;
-use crate::entry;
 use crate::error::Error;
 use crate::frame::{Frames, HEADER};
 use crate::storage::Storage;
@@ -42,26 +39,30 @@ impl Block {
         self.refusals.clear();
     }
 
-    /// Notes what a row commits to.
-    pub(super) fn take(&mut self, event: &Event) {
-        let id = event.text("event_id").unwrap_or_default().to_owned();
-        if let Some(committed) =
-            event.attribute("identity_commitment").filter(|_| entry::is(event, "identity"))
-        {
-            self.identities.insert(id.clone(), committed.to_owned());
-        }
-        let fields = event.iter().filter_map(|(name, _)| {
-            let field = name.strip_suffix("_commitment")?;
-            Some((field.to_owned(), event.text(name)?.to_owned()))
-        });
+    /// Notes what a row commits to, field by field.
+    pub(super) fn take<'t>(
+        &mut self,
+        id: &str,
+        kind: &str,
+        phase: &str,
+        commitments: impl Iterator<Item = (&'t str, &'t str)>,
+    ) {
+        let fields = commitments.map(|(field, text)| (field.to_owned(), text.to_owned()));
         let fields: BTreeMap<String, String> = fields.collect();
-        let refused = entry::is(event, "conflict")
-            || (event.text("kind"), event.text("phase")) == (Some("ingest"), Some("rejected"));
-        match fields.is_empty() {
-            true => {}
-            false if refused => drop(self.refusals.insert(id, fields)),
-            false => drop(self.events.insert(id, fields)),
+        if fields.is_empty() {
+            return;
         }
+        match (kind, phase) {
+            ("ledger", "conflict") | ("ingest", "rejected") => {
+                self.refusals.insert(id.to_owned(), fields);
+            }
+            _ => drop(self.events.insert(id.to_owned(), fields)),
+        }
+    }
+
+    /// Notes what an identity's entry commits to.
+    pub(super) fn take_identity(&mut self, id: &str, committed: &str) {
+        self.identities.insert(id.to_owned(), committed.to_owned());
     }
 }
 

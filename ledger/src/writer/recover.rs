@@ -1,6 +1,6 @@
 //! Rebuilding the writer's memory from disk, and repairing what a crash left.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::AsArray as _;
 use backtrail_schemas::{Event, leaf};
@@ -47,6 +47,7 @@ pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> L
         first: 0,
         first_frontier: Frontier::default(),
         tail: Vec::new(),
+        columns: BTreeSet::new(),
         tail_since: None,
         committed: 0,
         wal: Journal::new(wal::path(0), wal::FORMAT, origin, 0, 0),
@@ -100,7 +101,7 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     restore_tree(&mut log, store, signer, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
         let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
-        log.take(leaf_hash(frame.payload), place, event.timestamp("recorded_at"));
+        log.take(leaf_hash(frame.payload), place, event);
         check_roots(&mut log, &contents.commits, &state, seq + 1)?;
     }
     log.committed = size;

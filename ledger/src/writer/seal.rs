@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use arrow::record_batch::RecordBatch;
+use backtrail_schemas::leaf;
 use backtrail_schemas::rows::{Rows, to_batch};
-use backtrail_schemas::{Event, leaf};
 use bytes::Bytes;
 
 use super::Ledger;
@@ -15,7 +14,7 @@ use crate::journal::Journal;
 use crate::limits::ROW_GROUP_ROWS;
 use crate::log::Cache;
 use crate::segment::read::Segment;
-use crate::segment::write::{Heading, write};
+use crate::segment::write::{Heading, Writer};
 use crate::segment::{self, Seal};
 use crate::vault;
 use crate::wal;
@@ -70,30 +69,27 @@ impl Ledger {
             rows: rows.clone(),
             frontier: &self.log.first_frontier,
             checkpoint: &note,
+            columns: &self.log.columns,
         };
-        let (bytes, _) = write(&heading, self.tail_batches(rows.clone()))?;
-        self.store.create(&[(path.clone(), bytes)])?;
+        let mut writer = Writer::new(&heading)?;
+        for start in rows.clone().step_by(ROW_GROUP_ROWS) {
+            let group = start..rows.end.min(start + ROW_GROUP_ROWS as u64);
+            let leaves = self.tail_leaves(group)?;
+            let events =
+                leaves.iter().map(|bytes| leaf::decode(bytes)).collect::<Result<Vec<_>, _>>();
+            let events = events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
+            writer.push(&to_batch(start, &events)?)?;
+        }
+        self.store.create(&[(path.clone(), writer.finish()?)])?;
         // What is sealed is what the disk gives back, compared row by row.
         self.check_segment(rows, self.store.read_all(&path)?)
     }
 
-    /// The events of the tail, a row group at a time.
-    fn tail_events(&self, rows: Range<u64>) -> Result<(Vec<Event>, Vec<Vec<u8>>), Error> {
+    /// The leaves of rows of the tail.
+    fn tail_leaves(&self, rows: Range<u64>) -> Result<Vec<Vec<u8>>, Error> {
         let bytes = self.store.read(self.log.wal.path(), self.log.tail_bytes(rows))?;
-        let leaves = Frames::new(&bytes)
-            .filter(|frame| frame.kind == wal::LEAF)
-            .map(|frame| frame.payload.to_vec());
-        let leaves: Vec<Vec<u8>> = leaves.collect();
-        let events = leaves.iter().map(|bytes| leaf::decode(bytes)).collect::<Result<_, _>>();
-        Ok((events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?, leaves))
-    }
-
-    fn tail_batches(&self, rows: Range<u64>) -> impl Iterator<Item = Result<RecordBatch, Error>> {
-        let end = rows.end;
-        rows.step_by(ROW_GROUP_ROWS).map(move |start| {
-            let (events, _) = self.tail_events(start..end.min(start + ROW_GROUP_ROWS as u64))?;
-            Ok(to_batch(start, &events)?)
-        })
+        let leaves = Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF);
+        Ok(leaves.map(|frame| frame.payload.to_vec()).collect())
     }
 
     /// The seal of a file, once its rows were found to be those of the tail (invariant L1).
@@ -112,9 +108,10 @@ impl Ledger {
             if end > rows.end {
                 return Err(differs(rows.end));
             }
-            let (_, leaves) = self.tail_events(seq..end)?;
-            for (at, leaf) in leaves.iter().enumerate() {
-                if batch.leaf(at)? != *leaf || batch.seq(at).cast_unsigned() != seq + at as u64 {
+            let mut bytes = Vec::new();
+            for (at, leaf) in self.tail_leaves(seq..end)?.iter().enumerate() {
+                batch.write_leaf(at, &mut bytes)?;
+                if bytes != *leaf || batch.seq(at).cast_unsigned() != seq + at as u64 {
                     return Err(differs(seq + at as u64));
                 }
             }
@@ -135,6 +132,7 @@ impl Ledger {
         log.first_frontier = log.frontier.clone();
         log.tail.clear();
         log.tail_since = None;
+        log.columns.clear();
         log.wal = Journal::new(wal::path(first), wal::FORMAT, &log.origin, first, 0);
         log.vault = Journal::new(vault::path(first), vault::FORMAT, &log.origin, first, 0);
         log.quarantine = Journal::new(

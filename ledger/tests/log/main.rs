@@ -4,6 +4,7 @@
 
 mod attacks;
 mod bytes;
+mod faults;
 mod forge;
 mod support;
 mod write;
