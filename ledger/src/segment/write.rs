@@ -10,6 +10,7 @@ use backtrail_schemas::event::PROFILE;
 use backtrail_schemas::rows;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -65,7 +66,8 @@ impl Writer {
     }
 }
 
-fn failed(e: parquet::errors::ParquetError) -> Error {
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn failed(e: ParquetError) -> Error {
     Error::new(Kind::Reopen, format!("cannot write a segment: {e}"))
 }
 

@@ -8,6 +8,7 @@ use backtrail_schemas::columns::REQUIRED;
 use backtrail_schemas::rows::{self, Rows};
 use backtrail_schemas::{Event, Timestamp, leaf};
 use parquet::basic::Compression;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 
 use super::stores::{self, Block};
@@ -144,7 +145,7 @@ impl<'a> Walk<'a> {
             checkpoint: &note,
             columns: &columns,
         };
-        self.check_footer(check, seal, &segment, &heading);
+        check_footer(check, seal, &segment, &heading);
         let mut again = match check.options.level {
             Level::Content if is_ours(&segment) => Some(Writer::new(&heading)?),
             _ => None,
@@ -179,27 +180,6 @@ impl<'a> Walk<'a> {
             check.settle(end.size, &self.frontier);
         }
         stores::check(check, &mut self.block, None, &mut self.expected)
-    }
-
-    /// The footer's metadata.
-    fn check_footer(&self, check: &mut Check, seal: &Seal, segment: &Segment, heading: &Heading) {
-        let metadata = segment.metadata().file_metadata();
-        let said = metadata.key_value_metadata().cloned().unwrap_or_default();
-        if !key_values(heading).iter().all(|pair| said.contains(pair)) {
-            let message = "the footer does not say what the log says of these rows";
-            check.add(Finding::new("footer", 11, message).file(&seal.file));
-        }
-        match check.open_note(heading.checkpoint.as_bytes()) {
-            Ok(end) if end.size == seal.rows.end => {}
-            Ok(end) => {
-                let message = format!("the footer has a head of {} rows", end.size);
-                check.add(Finding::new("footer", 11, message).file(&seal.file));
-            }
-            Err(e) => {
-                let message = format!("the head in the footer: {e}");
-                check.add(Finding::new("footer", 12, message).file(&seal.file));
-            }
-        }
     }
 
     /// The rows of one batch of a segment.
@@ -416,6 +396,27 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The footer's metadata.
+fn check_footer(check: &mut Check, seal: &Seal, segment: &Segment, heading: &Heading) {
+    let metadata = segment.metadata().file_metadata();
+    let said = metadata.key_value_metadata().cloned().unwrap_or_default();
+    if !key_values(heading).iter().all(|pair| said.contains(pair)) {
+        let message = "the footer does not say what the log says of these rows";
+        check.add(Finding::new("footer", 11, message).file(&seal.file));
+    }
+    match check.open_note(heading.checkpoint.as_bytes()) {
+        Ok(end) if end.size == seal.rows.end => {}
+        Ok(end) => {
+            let message = format!("the footer has a head of {} rows", end.size);
+            check.add(Finding::new("footer", 11, message).file(&seal.file));
+        }
+        Err(e) => {
+            let message = format!("the head in the footer: {e}");
+            check.add(Finding::new("footer", 12, message).file(&seal.file));
+        }
+    }
+}
+
 /// The signed head in a segment's footer.
 fn note_in(segment: &Segment) -> String {
     let said = segment.metadata().file_metadata().key_value_metadata();
@@ -426,7 +427,7 @@ fn note_in(segment: &Segment) -> String {
 /// The columns whose pages are compressed.
 fn compressed(segment: &Segment) -> BTreeSet<String> {
     let groups = segment.metadata().row_groups().iter();
-    let columns = groups.flat_map(|group| group.columns());
+    let columns = groups.flat_map(RowGroupMetaData::columns);
     let columns = columns.filter(|column| column.compression() != Compression::UNCOMPRESSED);
     columns.filter_map(|column| column.column_path().parts().first().cloned()).collect()
 }
