@@ -5,6 +5,7 @@
 mod answers;
 mod demo;
 mod errors;
+mod formats;
 mod kill;
 mod readme;
 mod tidy;
