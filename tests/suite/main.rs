@@ -8,6 +8,7 @@ mod errors;
 mod formats;
 mod kill;
 mod readme;
+mod shapes;
 mod tidy;
 mod tool;
 mod whole_way;
