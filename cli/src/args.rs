@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Lists the sources: what is read, how it is authenticated, how a rollback is recognised.
     #[command(after_help = "Examples:\n  backtrail sources\n  backtrail sources --format json")]
     Sources(Formatted),
-    /// Lists deliveries that were authenticated but not understood.
+    /// Deliveries that were authenticated but not understood: lists them, shows one, maps them again.
     #[command(subcommand)]
     Quarantine(Quarantine),
     /// Checks a whole ledger against a key that you hold.
@@ -249,6 +249,45 @@ pub(crate) enum Quarantine {
         after_help = "Examples:\n  backtrail quarantine list --ledger ./ledger\n  backtrail quarantine list --ledger ./ledger --format json"
     )]
     List(Formatted),
+    /// One delivery with its headers and body, and why it was not understood.
+    #[command(
+        after_help = "Examples:\n  backtrail quarantine show 3f0c --ledger ./ledger\n  backtrail quarantine show 3f0c --ledger ./ledger --json > delivery.ndjson"
+    )]
+    Show(QuarantineShow),
+    /// Maps deliveries in quarantine again, after an upgrade, and appends what is understood now.
+    #[command(
+        after_help = "Examples:\n  backtrail quarantine retry --ledger ./ledger\n  backtrail quarantine retry 3f0c --ledger ./ledger --format json"
+    )]
+    Retry(QuarantineRetry),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuarantineShow {
+    /// The delivery's id, or the beginning of it.
+    pub(crate) id: String,
+    /// Print it as a recorded delivery, which `ingest` reads.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuarantineRetry {
+    /// The deliveries' ids, or the beginnings of them; by default all.
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// `json` for the counts as one object.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<CountsFormat>,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CountsFormat {
+    /// A line of counts.
+    Text,
+    /// The counts as one JSON object.
+    Json,
 }
 
 #[derive(Debug, Args)]

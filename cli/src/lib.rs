@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command, Quarantine};
+use crate::args::{Cli, Command};
 use crate::exit::{Failure, USAGE};
 
 /// Runs the tool with the process's own arguments and environment.
@@ -45,9 +45,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Ingest(args) => commands::ingest::ingest(global, args),
         Command::Generate(args) => commands::trial::generate(args),
         Command::Sources(formatted) => commands::trial::sources(formatted),
-        Command::Quarantine(Quarantine::List(formatted)) => {
-            commands::evidence::quarantine(global, formatted)
-        }
+        Command::Quarantine(what) => commands::quarantine::quarantine(global, what),
         Command::Verify(args) => commands::evidence::verify(args),
         Command::Prove(args) => commands::evidence::prove(global, args),
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),

@@ -1,10 +1,11 @@
 //! Keys by which a shop can say in a free field of its own (GitHub's `deployment.payload`, CDEvents' `customData`) what
 //! the source has no field for.
 
-use backtrail_schemas::Draft;
+use backtrail_schemas::{Draft, Timestamp, Value as Cell};
 use serde_json::Value;
 
-/// The keys that are read, and the column each goes to. A value that is neither a text nor a whole number is not ours.
+/// The keys that are read, and the column each goes to. A value that is neither a text nor a whole number is not ours,
+/// and neither is one of [`COMMITTED_AT`] that is no time.
 pub(crate) const KEYS: &[(&str, &str)] = &[
     ("service", "service"),
     ("environment", "environment"),
@@ -12,12 +13,16 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("version", "version"),
     ("artifact_digest", "artifact_digest"),
     ("commit_sha", "commit_sha"),
+    (COMMITTED_AT, COMMITTED_AT),
     ("deployment_id", "deployment_id"),
     ("change_id", "change_id"),
     ("incident_id", "incident_id"),
     ("rollback_id", "rollback_id"),
     ("rollback_of", "rollback_of"),
 ];
+
+/// When the deployed commit was made, as an RFC 3339 time.
+const COMMITTED_AT: &str = "committed_at";
 
 /// What the free field `extra` states.
 #[derive(Debug, Default)]
@@ -41,7 +46,8 @@ impl Conventions {
                 Value::Number(n) if !n.is_f64() => n.to_string(),
                 _ => return None,
             };
-            Some((*column, text)).filter(|(_, text)| !text.is_empty())
+            let ours = *column != COMMITTED_AT || Timestamp::parse_rfc3339(&text).is_ok();
+            Some((*column, text)).filter(|(_, text)| ours && !text.is_empty())
         });
         Self(stated.collect())
     }
@@ -54,7 +60,11 @@ impl Conventions {
     /// Puts what is stated into the columns in `wanted`, over what is there.
     pub(crate) fn put(&self, draft: &mut Draft, wanted: &[&str]) {
         for (column, text) in self.0.iter().filter(|(column, _)| wanted.contains(column)) {
-            draft.event.put(column, text.as_str());
+            let value: Cell = match Timestamp::parse_rfc3339(text) {
+                Ok(at) if *column == COMMITTED_AT => at.into(),
+                _ => text.as_str().into(),
+            };
+            draft.event.put(column, value);
         }
     }
 }
@@ -63,6 +73,19 @@ impl Conventions {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_time_of_the_commit_is_a_time() {
+        let mut draft = Draft::new("deployment", "started");
+        for (text, want) in
+            [("soon", None), ("2026-04-01T10:00:00+02:00", Some("2026-04-01T08:00:00Z"))]
+        {
+            let read = Conventions::read(Some(&json!({"committed_at": text})));
+            read.put(&mut draft, &[COMMITTED_AT]);
+            let want = want.map(|at| Timestamp::parse_rfc3339(at).unwrap().into());
+            assert_eq!(draft.event.get(COMMITTED_AT), want.as_ref(), "{text}");
+        }
+    }
 
     #[test]
     fn only_texts_and_whole_numbers_are_ours() {

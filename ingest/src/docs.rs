@@ -62,7 +62,8 @@ that is one of production, prod, staging, stage, testing, test, qa, development,
 ## Conventions in free fields
 
 GitHub's `deployment.payload` and CDEvents' `customData` are the shop's own. These keys are read there, if they are texts
-or whole numbers: {keys}. Others stay in the vault with the delivery.
+or whole numbers: {keys}. `committed_at` is when the deployed commit was made, which
+lead time is counted from; what is no RFC 3339 time is not read. Others stay in the vault with the delivery.
 
 ## native
 

@@ -22,5 +22,5 @@ mod words;
 pub use context::{Context, Mode};
 pub use error::Error;
 pub use mapper::{Mapper, map, mappers};
-pub use run::{Options, Totals, dry_run, run};
+pub use run::{Options, Totals, dry_run, retry, run};
 pub use table::{Source, sources};

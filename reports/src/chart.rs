@@ -105,10 +105,15 @@ impl Chart {
             Data::Multiples { panels } => multiples(panels),
             Data::Dots { rows, axis_end } => dots(rows, axis_end),
         };
+        // Rows can be read when they are drawn small with larger letters; panels side by side cannot.
+        let class = match &self.data {
+            Data::Multiples { .. } => "chart chart-multiples",
+            _ => "chart",
+        };
         let (id, title) = (&self.id, escape(&self.title));
         let description = escape(&self.description);
         format!(
-            "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n\
+            "<svg class=\"{class}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n\
              <title id=\"{id}-title\">{title}</title>\n<desc id=\"{id}-desc\">{description}</desc>\n{body}</svg>"
         )
     }
@@ -117,7 +122,7 @@ impl Chart {
 /// Lengths are whole units of the view box, so that no float is printed.
 const WIDTH: i64 = 720;
 const LABEL: i64 = 190;
-const VALUE: i64 = 110;
+const VALUE: i64 = 140;
 const ROW: i64 = 34;
 const TRACK: i64 = WIDTH - LABEL - VALUE;
 
@@ -266,7 +271,7 @@ mod tests {
         let row = Stack { label: "i".into(), values: vec![1, 1, 1], text: "3".into() };
         let parts = ["a", "b", "c"].map(str::to_owned).to_vec();
         let svg = chart(Data::Stacked { parts, rows: vec![row] });
-        for (x, width) in [(190, 140), (330, 140), (470, 140)] {
+        for (x, width) in [(190, 130), (320, 130), (450, 130)] {
             assert!(svg.contains(&format!("x=\"{x}\" y=\"40\" width=\"{width}\"")), "{x}: {svg}");
         }
     }

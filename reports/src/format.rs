@@ -77,6 +77,20 @@ pub fn decimal(text: &str) -> String {
     shown.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A ratio of six decimals as percent with one, half to even.
+pub fn percent(ratio: &str) -> String {
+    let Some(millionths) = ratio
+        .split_once('.')
+        .and_then(|(whole, fraction)| format!("{whole}{fraction:0<6}").parse::<u64>().ok())
+    else {
+        return ratio.to_owned();
+    };
+    let (tenths, rest) = (millionths / 1000, millionths % 1000);
+    let up = rest > 500 || rest == 500 && tenths % 2 != 0;
+    let tenths = tenths + u64::from(up);
+    format!("{}.{}\u{a0}%", tenths / 10, tenths % 10)
+}
+
 /// `n` of something, with its plural.
 pub fn plural(n: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(n as u64), if n == 1 { one } else { many })
@@ -124,6 +138,19 @@ mod tests {
             (187_200_000_000, "2\u{a0}d 4\u{a0}h"),
         ] {
             assert_eq!(duration(us), want);
+        }
+    }
+
+    #[test]
+    fn ratios_are_percent() {
+        for (ratio, want) in [
+            ("1.000000", "100.0\u{a0}%"),
+            ("0.642857", "64.3\u{a0}%"),
+            ("0.000500", "0.0\u{a0}%"),
+            ("0.001500", "0.2\u{a0}%"),
+            ("none", "none"),
+        ] {
+            assert_eq!(percent(ratio), want);
         }
     }
 

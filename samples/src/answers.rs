@@ -79,6 +79,8 @@ pub struct Answer {
     pub censored: Vec<Item>,
     /// What the definition leaves out, by reason.
     pub excluded: BTreeMap<String, u64>,
+    /// The command that has the product print it, as a person types it with a ledger of the story.
+    pub ask: String,
     /// The answer: an integer, or a decimal with six digits.
     pub value: String,
 }
@@ -171,6 +173,7 @@ fn entry(answer: &mut Answer, line: &str) -> Result<(), Error> {
         "metric" => text.clone_into(&mut answer.metric),
         "field" => text.clone_into(&mut answer.field),
         "formula" => text.clone_into(&mut answer.formula),
+        "ask" => text.clone_into(&mut answer.ask),
         "value" => text.clone_into(&mut answer.value),
         "items" => {
             answer

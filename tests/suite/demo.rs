@@ -23,10 +23,22 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// What the README says that the demo prints; a line may end with an ellipsis.
+fn quoted() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("README.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let block = page.split("$ cargo run -- demo\n").nth(1).unwrap().split("```").next().unwrap();
+    block.lines().map(|line| line.trim_end_matches('…').to_owned()).collect()
+}
+
 #[test]
 fn the_demo_leaves_what_it_says_and_the_same_bytes_twice() {
     let dir = tempfile::tempdir().unwrap();
     let said = ok(dir.path(), ["demo", "trial"]);
+    let as_quoted = said.replace("trial/", "backtrail-demo/").replace('\u{a0}', " ");
+    for line in quoted() {
+        assert!(as_quoted.contains(&line), "{line} is not in\n{said}");
+    }
     let first = files(&dir.path().join("trial"));
     for report in ["soc2", "hipaa", "monthly", "incident"] {
         for file in ["report.json", "report.html", "report.md", "manifest.json", "checkpoint.note"]

@@ -76,6 +76,22 @@ fn a_malformed_delivery_is_kept_with_its_place() {
     assert!(ran.out.contains("quarantined"), "{}", ran.out);
     let listed = ok(dir.path(), ["quarantine", "list", "--ledger", "ledger", "--format", "csv"]);
     assert!(listed.contains("bad.ndjson"), "{listed}");
+    let id = &listed.lines().nth(1).unwrap()[..8];
+    let quarantine =
+        |args: &[&str]| run(dir.path(), [&["quarantine"], args, &["--ledger", "ledger"]].concat());
+    let shown = quarantine(&["show", id]);
+    for part in ["bad.ndjson", "native", "bad_json", "{\"kind\":\"deployment\""] {
+        assert!(shown.out.contains(part), "{part} is not in\n{}", shown.out);
+    }
+    check(&quarantine(&["show", "zz"]), 66, &["zz"]);
+    let line = quarantine(&["show", id, "--json"]).out;
+    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(record["body"], "{\"kind\":\"deployment\"");
+    let size = ok(dir.path(), ["sql", "--ledger", "ledger", "select count(*) from events"]);
+    let retried = quarantine(&["retry", "--format", "json"]).out;
+    let counts: serde_json::Value = serde_json::from_str(&retried).unwrap();
+    assert_eq!((&counts["deliveries"], &counts["quarantined"]), (&1.into(), &1.into()));
+    assert_eq!(size, ok(dir.path(), ["sql", "--ledger", "ledger", "select count(*) from events"]));
     let ran = run(
         dir.path(),
         [

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod demo;
 mod errors;
+mod formats;
 mod kill;
 mod readme;
+mod shapes;
 mod tidy;
 mod tool;
 mod whole_way;

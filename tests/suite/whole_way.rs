@@ -9,7 +9,7 @@ use crate::tool::ok;
 const ABOUT_RECORDING: &[&str] = &["data_quality", "reapply_without_rca"];
 
 /// The story's lines in the order in which they were received.
-fn story() -> Vec<String> {
+pub(crate) fn story() -> Vec<String> {
     backtrail_samples::story_in_order()
         .map(|line| String::from_utf8(line.to_vec()).unwrap())
         .collect()

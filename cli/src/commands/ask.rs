@@ -1,9 +1,12 @@
 //! `sql`, `metrics` and `timeline`: questions to one checkpoint.
 
-use backtrail_query::{MetricFilter, Session, metrics};
+use std::collections::BTreeMap;
+
+use backtrail_query::{MetricFilter, Rows, Session, metrics};
+use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::args::{Global, Metrics, MetricsAction, Sql, Timeline};
+use crate::args::{Format, Global, Metrics, MetricsAction, Sql, Timeline};
 use crate::config::Config;
 use crate::exit::{Failure, NO_INPUT, USAGE, unreadable};
 use crate::output::Out;
@@ -40,12 +43,33 @@ pub(crate) fn metrics(global: &Global, args: &Metrics) -> Result<(), Failure> {
                 by: args.by.clone(),
                 ..MetricFilter::default()
             };
-            rows::print(
-                &runtime.block_on(session.metrics(&filter)).map_err(session::asked)?,
-                &args.formatted,
-            )
+            let rows = runtime.block_on(session.metrics(&filter)).map_err(session::asked)?;
+            match args.formatted.format {
+                Some(Format::Json) => whole(&session, &rows),
+                _ => rows::print(&rows, &args.formatted),
+            }
         }
     }
+}
+
+/// Prints the rows as one JSON object, with everything that they depend on.
+fn whole(session: &Session, rows: &Rows) -> Result<(), Failure> {
+    let (source, window) = (session.source(), session.window());
+    let parameters: BTreeMap<&str, String> =
+        session.parameters().iter().map(|(name, value)| (name, value.to_string())).collect();
+    let head = json!({
+        "checkpoint": format!("{}/{}", source.origin, source.size),
+        "as_of": session.as_of().to_string(),
+        "window": {"from": window.from.to_string(), "to": window.to.to_string()},
+        "tz": session.zone().name(),
+        "parameters": parameters,
+    });
+    let head = head.to_string();
+    let mut out = Out::new();
+    out.line(format_args!("{},\"rows\":", head.strip_suffix('}').expect("an object ends so")))?;
+    out.with(|stdout| rows.write(backtrail_query::Format::Json, stdout))?;
+    out.line("}")?;
+    out.finish()
 }
 
 fn explain(name: &str) -> Result<(), Failure> {

@@ -1,15 +1,15 @@
-//! `verify`, `prove`, `verify-proof`, `export`, `quarantine`: the log as evidence.
+//! `verify`, `prove`, `verify-proof`, `export`: the log as evidence.
 
 use std::path::Path;
 
 use backtrail_ledger::verify::{self, Level, Report, VerifyOptions};
 use backtrail_ledger::{Snapshot, TlogProof, leaf_hash};
 
-use crate::args::{self, Export, Formatted, Global, Prove, Verify, VerifyProof};
+use crate::args::{self, Export, Global, Prove, Verify, VerifyProof};
 use crate::config::Config;
 use crate::exit::{Failure, NO, NO_INPUT, USAGE, unreadable, unwritable};
-use crate::output::{Out, say};
-use crate::{rows, vkeys};
+use crate::output::Out;
+use crate::vkeys;
 
 /// `verify`
 pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
@@ -159,18 +159,4 @@ pub(crate) fn export(global: &Global, what: &Export) -> Result<(), Failure> {
         out.with(|stdout| stdout.write_all(&leaf).and_then(|()| stdout.write_all(b"\n")))?;
     }
     out.finish()
-}
-
-/// `quarantine list`
-pub(crate) fn quarantine(global: &Global, formatted: &Formatted) -> Result<(), Failure> {
-    let dir = Config::read(global)?.ledger(global)?;
-    let entries = Snapshot::open(&dir, None)?.quarantine()?;
-    say(format_args!("{} in quarantine", entries.len()));
-    let rows = entries.into_iter().flat_map(|q| {
-        let (id, at, source) = (q.id, q.received_at, q.source);
-        q.entries
-            .into_iter()
-            .map(move |e| [id.clone(), at.clone(), source.clone(), e.code, e.reason])
-    });
-    rows::print(&rows::of_texts(["id", "received_at", "source", "code", "reason"], rows), formatted)
 }

@@ -114,7 +114,7 @@ impl Read for Chunks<'_> {
 }
 
 /// The counts in one line; deliveries and events each add up.
-fn line_of(t: &Totals) -> String {
+pub(super) fn line_of(t: &Totals) -> String {
     let understood = t.deliveries - t.quarantined - t.ignored;
     let deliveries = format!(
         "{} deliveries = {understood} understood + {} quarantined + {} ignored",

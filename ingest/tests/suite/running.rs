@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backtrail_ingest::{Context, Error, Options, Totals, dry_run, run};
-use backtrail_ledger::{Clock, InitOptions, Ledger, Outcome, demo_signer};
-use backtrail_schemas::Timestamp;
+use backtrail_ingest::{Context, Error, Options, Totals, dry_run, retry, run};
+use backtrail_ledger::{Clock, InitOptions, Ledger, Outcome, Submission, demo_signer};
+use backtrail_schemas::{Delivery, Mapped, Reject, Timestamp};
 use serde_json::json;
 
 use crate::support::crate_folder;
@@ -66,6 +66,34 @@ fn all_samples_become_rows_once() {
     assert_eq!((again.accepted, again.amended, again.conflict), (0, 0, 0));
     assert_eq!((again.duplicate, again.quarantined), (first.events, first.quarantined));
     assert_eq!(again.checkpoint, first.checkpoint, "the same deliveries add no row");
+}
+
+/// What an earlier version did not understand becomes a row; what nobody understands adds nothing.
+#[test]
+fn quarantine_is_mapped_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(folder.path());
+    let delivery = |body: String| Delivery {
+        source: Some("native".to_owned()),
+        body: body.into_bytes(),
+        ..Delivery::default()
+    };
+    let deliveries = [delivery(event("a", "1")), delivery("no event".to_owned())];
+    let refused = |delivery: &Delivery| {
+        let reject = Reject { reason: "not yet".to_owned(), code: "unknown_type" };
+        let mapped = Mapped { rejects: vec![reject], ..Mapped::default() };
+        Submission { delivery: delivery.clone(), mapped }
+    };
+    ledger.append(deliveries.iter().map(refused).collect()).unwrap();
+    let before = ledger.publish().unwrap().size;
+    let mut again = || retry(&mut ledger, &Context::file(), deliveries.clone()).unwrap();
+    let first = again();
+    check_sums(&first);
+    assert_eq!((first.deliveries, first.accepted, first.quarantined), (2, 1, 1));
+    assert_eq!(first.checkpoint, Some(before + 1));
+    let second = again();
+    assert_eq!((second.accepted, second.duplicate, second.quarantined), (0, 1, 1));
+    assert_eq!(second.checkpoint, Some(before + 1));
 }
 
 #[test]

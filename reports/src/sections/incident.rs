@@ -128,6 +128,8 @@ fn timeline(study: &Study<'_>) -> Part {
         let mut words =
             vec![format!("{} {}", shown(row, "kind"), shown(row, "phase").replace('_', " "))];
         words.extend(details);
+        // A rollback's version is the one that it returns to.
+        words.dedup();
         words.join(" · ")
     };
     let row = |row: &Row| {

@@ -125,13 +125,13 @@ fn change(now: i64, before: Option<i64>) -> String {
 }
 
 fn rate(row: &Row) -> crate::model::Figure {
-    let value = cells::text(row, "value").map_or_else(|| "—".to_owned(), format::decimal);
+    let value = cells::text(row, "value").map_or_else(|| "—".to_owned(), format::percent);
     let part = |name: &str| cells::integer(row, name).unwrap_or(0);
     let mut note = format!("{} of {} ended rollbacks", part("numerator"), part("denominator"));
     if let (Some(low), Some(high)) = (cells::text(row, "ci_low"), cells::text(row, "ci_high")) {
         format::add(
             &mut note,
-            format_args!("; 95 % interval {} to {}", format::decimal(low), format::decimal(high)),
+            format_args!("; 95 % interval {} to {}", format::percent(low), format::percent(high)),
         );
     }
     figure("Rollback success rate", value, note, "rollback_effective_success_rate")
@@ -187,6 +187,7 @@ fn times(study: &Study<'_>) -> Part {
                 let values: Vec<i64> = study
                     .rows(query)
                     .iter()
+                    .filter(|row| query != "incidents" || ended(row))
                     .filter_map(|row| cells::integer(row, column))
                     .collect();
                 let text = format!("n = {}", values.len());
@@ -213,7 +214,7 @@ fn times(study: &Study<'_>) -> Part {
         ],
     );
     let mut blocks = vec![text(
-        "Each dot is one incident or one rollback. Medians and other quantiles are exact and are left out where there are too \
+        "Each dot is one incident that has ended, or one rollback. Medians and other quantiles are exact and are left out where there are too \
          few values; averages of skewed durations mislead and are not shown alone.",
     )];
     for (id, title, strips) in [
@@ -224,6 +225,11 @@ fn times(study: &Study<'_>) -> Part {
     }
     blocks.push(metrics(study, "Times and rates of the month", |_| true));
     part("times", "How long it took", blocks)
+}
+
+/// Whether an incident counts and is over: the phase that an open one is in has no length yet.
+fn ended(row: &Row) -> bool {
+    cells::text(row, "excluded_by").is_none() && cells::text(row, "ended_at").is_some()
 }
 
 fn dots(study: &Study<'_>, id: &str, title: &str, rows: Vec<Strip>) -> Block {

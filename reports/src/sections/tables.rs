@@ -95,7 +95,7 @@ fn metric_cells(row: &Row) -> Vec<Cell> {
     };
     let mut notes = Vec::new();
     if let (Some(low), Some(high)) = (cells::text(row, "ci_low"), cells::text(row, "ci_high")) {
-        notes.push(format!("95 % interval {} to {}", format::decimal(low), format::decimal(high)));
+        notes.push(format!("95 % interval {} to {}", format::percent(low), format::percent(high)));
     }
     if let Some(open) = number("censored").filter(|open| *open > 0) {
         notes.push(format!("{open} still open"));
@@ -103,7 +103,9 @@ fn metric_cells(row: &Row) -> Vec<Cell> {
     if let Some(why) = cells::text(row, "suppressed") {
         notes.push(why.to_owned());
     }
-    let value = cells::text(row, "value").map_or_else(|| "—".to_owned(), format::decimal);
+    let ratio = cells::text(row, "unit").is_some_and(|unit| unit == "ratio");
+    let shown = if ratio { format::percent } else { format::decimal };
+    let value = cells::text(row, "value").map_or_else(|| "—".to_owned(), shown);
     vec![
         cells::text(row, "metric").unwrap_or_default().replace('_', " ").into(),
         n.into(),

@@ -21,10 +21,26 @@ fn names_are_unique_and_complete() {
     let mut seen = std::collections::BTreeSet::new();
     for answer in &answers {
         assert!(seen.insert(&answer.name), "{} twice", answer.name);
-        let parts = [&answer.metric, &answer.field, &answer.formula, &answer.value];
+        let parts = [&answer.metric, &answer.field, &answer.formula, &answer.ask, &answer.value];
         assert!(parts.iter().all(|part| !part.is_empty()), "{}", answer.name);
         assert!(answer.filter.contains_key("window"), "{}", answer.name);
+        assert_eq!(answer.ask.contains(&asked(answer)), !by_sql(answer), "{}", answer.name);
     }
+}
+
+/// What the metrics table has no row for is a query.
+fn by_sql(answer: &Answer) -> bool {
+    answer.metric == "incidents" || answer.filter.contains_key("source")
+}
+
+/// The command that metric and filter call for.
+fn asked(answer: &Answer) -> String {
+    let filter = |key: &str, flag: &str| {
+        answer.filter.get(key).map(|text| format!(" {flag} {text}")).unwrap_or_default()
+    };
+    let (service, by) = (filter("service", "--service"), filter("dimension", "--by"));
+    let window = &answer.filter["window"];
+    format!("backtrail metrics --period {window} --metric {}{service}{by}", answer.metric)
 }
 
 #[test]

@@ -36,6 +36,10 @@ pub(crate) struct Release {
     pub(crate) version: &'static str,
     pub(crate) start: Timestamp,
     pub(crate) last_start: Timestamp,
+    /// When the change was asked for.
+    pub(crate) asked: Timestamp,
+    /// When the commit of its version was made.
+    pub(crate) committed: Timestamp,
     pub(crate) scope: &'static str,
     pub(crate) actor: &'static str,
     pub(crate) author: &'static str,
@@ -112,7 +116,7 @@ impl Facts {
             people: rows(include_str!("../../story/facts/people.txt"))
                 .map(|row| person(&row))
                 .collect(),
-            releases: releases.iter().map(|row| release(row, &services)).collect(),
+            releases: releases.iter().map(|row| release(row, &releases, &services)).collect(),
             incidents: rows(include_str!("../../story/facts/incidents.txt"))
                 .map(|row| incident(&row))
                 .collect(),
@@ -124,6 +128,12 @@ impl Facts {
     /// The person called `key`; `None` for automation.
     pub(crate) fn person(&self, key: &str) -> Option<&Person> {
         self.people.iter().find(|p| p.key == key)
+    }
+
+    /// When the commit of a deployment was made; unknown of acts, which bring back what is there.
+    pub(crate) fn committed(&self, deployment: &Deployment) -> Option<Timestamp> {
+        let change = deployment.change?;
+        self.releases.iter().find(|r| r.change == change).map(|release| release.committed)
     }
 
     /// The service called `name`.
@@ -182,10 +192,14 @@ fn service(row: &[&'static str]) -> Service {
     }
 }
 
-fn release(row: &[&'static str], services: &[Service]) -> Release {
+fn release(row: &[&'static str], all: &[Vec<&'static str>], services: &[Service]) -> Release {
     let slots = rollout(row, services);
     let last = slots.iter().map(|d| d.start).max().expect("a release has a slot");
+    let first = all.iter().find(|other| other[1..3] == row[1..3]).expect("the row itself at least");
+    let minutes: i64 = first[13].parse().expect("releases.txt counts minutes");
     Release {
+        asked: asked(row),
+        committed: later(asked(first), -minutes * 60),
         change: row[0],
         service: row[1],
         version: row[2],
@@ -197,6 +211,12 @@ fn release(row: &[&'static str], services: &[Service]) -> Release {
         approver: row[10],
         control: row[11],
     }
+}
+
+/// When the change of a row was asked for: a planned one the day before, any other shortly before.
+fn asked(row: &[&'static str]) -> Timestamp {
+    let minutes = if row[7] == "all" { 26 * 60 } else { 40 };
+    later(at(row[3], row[4]), -minutes * 60)
 }
 
 /// The deployments of one row of `releases.txt`.

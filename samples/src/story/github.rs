@@ -114,6 +114,7 @@ fn payload(facts: &Facts, deployment: &Deployment) -> Value {
     });
     let stated = [
         ("change_id", deployment.change.map(str::to_owned)),
+        ("committed_at", facts.committed(deployment).map(iso)),
         ("rollback_id", deployment.rollback.map(str::to_owned)),
         ("rollback_of", deployment.of.map(|key| facts.deployment_id(key))),
         ("incident_id", deployment.incident.map(incident_id)),

@@ -75,12 +75,10 @@ fn services(facts: &Facts) -> Vec<Row> {
 
 /// The change request of a release, and what became of its approval.
 fn change(facts: &Facts, release: &Release) -> Vec<Row> {
-    let planned = release.scope == "all";
-    let hours = |all: i64, rest_minutes: i64| if planned { all * 3600 } else { rest_minutes * 60 };
-    let asked = later(release.start, -hours(26, 40));
     let granted = match release.control {
         "late" => later(release.last_start, 15 * 60),
-        _ => later(release.start, -hours(20, 12)),
+        _ if release.scope == "all" => later(release.start, -20 * 3600),
+        _ => later(release.start, -12 * 60),
     };
     let digest = format!("sha256:{}", hex(&format!("{} {}", release.service, release.version), 64));
     let authors: Vec<String> = match release.control {
@@ -106,14 +104,14 @@ fn change(facts: &Facts, release: &Release) -> Vec<Row> {
     let decided = |phase: &str, at: Timestamp| {
         approval(phase, at).with("decision", phase).with("approver", account(release.approver))
     };
-    let created = about("created", "change", "created", asked)
+    let created = about("created", "change", "created", release.asked)
         .with("change_type", if release.control == "missing" { "emergency" } else { "normal" })
         .with("commit_sha", hex(&format!("commit {} {}", release.service, release.version), 40))
-        .with("committed_at", later(release.start, -30 * 3600).to_string())
+        .with("committed_at", release.committed.to_string())
         .with("authors", authors)
         .with("risk", "low")
         .with("has_backout_plan", true);
-    let mut rows = vec![created, approval("requested", asked)];
+    let mut rows = vec![created, approval("requested", release.asked)];
     if release.control != "missing" {
         rows.push(decided("approved", granted));
     }
@@ -134,7 +132,8 @@ fn requested(facts: &Facts, deployment: &Deployment) -> Option<Row> {
         .with("region", deployment.region)
         .with("version", deployment.version)
         .with("actor", account(deployment.actor))
-        .with("change_id", change);
+        .with("change_id", change)
+        .with("committed_at", facts.committed(deployment)?.to_string());
     Some(row)
 }
 

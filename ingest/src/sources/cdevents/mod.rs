@@ -167,7 +167,7 @@ impl CdEvent<'_, '_> {
             draft.event.put_some("version", package.version);
             draft.event.put_some("artifact_digest", package.digest);
         }
-        self.conventions.put(draft, &["version", "artifact_digest", "commit_sha"]);
+        self.conventions.put(draft, &["version", "artifact_digest", "commit_sha", "committed_at"]);
         Ok(())
     }
 

@@ -163,7 +163,15 @@ impl<'a> Deployment<'a> {
         put_environment(draft, environment, node.get("production_environment").boolean()?);
         self.said.put(
             draft,
-            &["service", "region", "version", "artifact_digest", "change_id", "incident_id"],
+            &[
+                "service",
+                "region",
+                "version",
+                "artifact_digest",
+                "committed_at",
+                "change_id",
+                "incident_id",
+            ],
         );
         if self.rollback {
             draft.event.put("rollback_id", format!("github:{}", self.id));

@@ -1,4 +1,4 @@
-//! Writes a made-up history to standard output: `cargo run -p backtrail-samples --example generate -- SEED LINES native|vendor`.
+//! Writes a made-up history to standard output: `cargo run -p backtrail-samples --example history -- SEED LINES native|vendor`.
 
 use std::io::Write;
 
