@@ -3,7 +3,7 @@
 -- unit:   us
 -- grain:  total, service, environment, service and environment; by trigger
 -- reads:  rollbacks, parameters (window_start, window_end, as_of, verify_deadline_us)
--- source: docs/metrics.md, "SLI recovery after rollback"; corner cases 22, 34
+-- source: docs/metrics.md, "SLI recovery after rollback"; corner cases 22, 34, 38
 -- empty:  no rollback began → no row; no samples → n 0, excluded no_data
 with samples as (
   select coalesce(r.service, '') as service, coalesce(r.environment, '') as environment,
@@ -11,8 +11,8 @@ with samples as (
     case when r.recovered_already then 'already in target' else 'recovered after' end as state,
     r.recovery_us is not null as ended,
     coalesce(r.recovery_us, least(p.verify_deadline_us, epoch_us(p.as_of) - epoch_us(r.live_at))) as us,
-    case when r.drill then 'drill' when not r.production then 'not_production'
-      when r.live_at is null then 'not_live' when r.data_count = 0 then 'no_data' end as excluded_by
+    case when r.drill then 'drill' when r.execution_outcome = 'cancelled' then 'cancelled'
+      when not r.production then 'not_production' when r.live_at is null then 'not_live' when r.data_count = 0 then 'no_data' end as excluded_by
   from rollbacks r
   cross join parameters p
   where r.begin_at >= p.window_start and r.begin_at < p.window_end
@@ -38,6 +38,7 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   km_quantile(us, ended, 50) filter (where excluded_by is null) as km_p50,
   km_quantile(us, ended, 90) filter (where excluded_by is null) as km_p90,
   count(*) filter (where excluded_by = 'drill') as excluded_drill,
+  count(*) filter (where excluded_by = 'cancelled') as excluded_cancelled,
   count(*) filter (where excluded_by = 'not_production') as excluded_not_production,
   count(*) filter (where excluded_by = 'not_live') as excluded_not_live,
   count(*) filter (where excluded_by = 'no_data') as excluded_no_data

@@ -3,14 +3,14 @@
 -- unit:   us
 -- grain:  total, service, environment, service and environment; by trigger
 -- reads:  rollbacks, parameters (window_start, window_end)
--- source: docs/metrics.md, "Time-to-rollback"; corner cases 19, 20, 23, 24
+-- source: docs/metrics.md, "Time-to-rollback"; corner cases 19, 20, 23, 24, 38
 -- empty:  no rollback began → no row; all failed or pending → n 0; never zero
 with samples as (
   select coalesce(r.service, '') as service, coalesce(r.environment, '') as environment,
     coalesce(r.trigger, 'unknown') as trigger, r.execution_outcome as outcome,
     epoch_us(r.ended_at) - epoch_us(r.detected_at) as us, r.execution_outcome = 'succeeded' as ended,
-    case when r.drill then 'drill' when not r.production then 'not_production'
-      when r.execution_outcome = 'cancelled' then 'cancelled' when r.detected_at is null then 'no_detection'
+    case when r.drill then 'drill' when r.execution_outcome = 'cancelled' then 'cancelled'
+      when not r.production then 'not_production' when r.detected_at is null then 'no_detection'
       when r.ended_at < r.detected_at then 'negative' end as excluded_by
   from rollbacks r
   cross join parameters p
