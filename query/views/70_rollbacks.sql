@@ -2,9 +2,9 @@
 -- shows: one row per rollback, with the incident that it is tied to, its outcomes and its times
 -- adds:  tie_grade, cohort columns (begin_at, production, drill), response_negative, recovered_already (in target when it went
 --        live), relapse (`rollback`, `hotfix`, `reopened`), ended_at (when it was live, stopped, or `as_of` while pending)
--- reads: rollback_marks, rollback_slot_blames, ties, incidents, deployments, facts, parameters (as_of, relapse_window_us,
+-- reads: rollback_marks, rollback_slot_blames, ties, incidents, incident_passes, deployments, parameters (as_of, relapse_window_us,
 --        verify_deadline_us, hold_us)
--- rules: docs/metrics.md, "Rollbacks"; corner cases 19–23, 39
+-- rules: docs/metrics.md, "Rollbacks"; corner cases 14, 19–23, 36, 39
 with tied as (
   select r.*, t.incident_id as tied_incident_id, t.grade as tie_grade, i.base_id, i.detected_at, i.started_at as incident_started_at,
     epoch_us(r.live_at) as live_us
@@ -38,10 +38,10 @@ relapses as (
   join deployments d on d.incident_id = a.base_id and d.drill = a.drill
   where d.class = 'fix_forward'
   union all
-  select a.rollback_id, 'reopened', epoch_us(f.occurred_at)
+  select a.rollback_id, 'reopened', epoch_us(w.next_cut_at)
   from tied a
-  join facts f on f.incident_id = a.base_id
-  where f.kind = 'incident' and f.phase = 'reopened'
+  join incident_passes w on w.incident_id = a.tied_incident_id
+  where w.next_cut = 'reopened'
 ),
 relapsed as (
   select x.rollback_id, min(x.relapse) as relapse
