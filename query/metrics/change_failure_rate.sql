@@ -6,12 +6,12 @@
 --         conventions in use for a rollback over several versions (immediate: the version live when it began, which the other
 --         rows use; first: the first version after its target; all: every version after its target)
 -- reads:  deployments, incidents, rollback_marks, rollback_slot_blames, slot_history,
---         parameters (window_start, window_end, failure_horizon_us, as_of)
+--         parameters (window_start, window_end, failure_horizon_us, as_of, zone)
 -- source: docs/metrics.md, "Change failure rate", "Blame"; corner cases 23, 25
 -- empty:  no such deployment → no row; only immature ones → denominator 0 and no value
 with cohort as (
   select d.deployment_id, d.live_at, coalesce(d.service, '') as service, coalesce(d.environment, '') as environment,
-    substr(cast(d.live_at as text), 1, 7) as month,
+    local_month(d.live_at, p.zone) as month,
     epoch_us(d.live_at) > epoch_us(p.as_of) - p.failure_horizon_us as immature
   from deployments d
   cross join parameters p
