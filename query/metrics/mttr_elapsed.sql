@@ -33,4 +33,3 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   count(*) filter (where excluded_by = 'negative') as excluded_negative
 from cells
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''

@@ -32,4 +32,3 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   max(elapsed_us) as max
 from cells
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''
