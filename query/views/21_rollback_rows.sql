@@ -6,7 +6,7 @@
 --        names, and without that it is one of its own
 with keyed as (
   select f.*,
-    coalesce(f.rollback_id, concat('deployment:', f.deployment_id), concat('event:', f.event_id)) as rollback_key
+    coalesce(f.rollback_id, 'deployment:' || f.deployment_id, 'event:' || f.event_id) as rollback_key
   from facts f
   where f.kind = 'rollback'
 ),

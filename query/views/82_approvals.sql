@@ -7,7 +7,7 @@
 --        approval of its deployment, else of its change, else is one of its own
 with keyed as (
   select f.*,
-    coalesce(f.approval_id, concat('deployment:', f.deployment_id), concat('change:', f.change_id), f.event_id) as approval_key,
+    coalesce(f.approval_id, 'deployment:' || f.deployment_id, 'change:' || f.change_id, f.event_id) as approval_key,
     case f.phase when 'requested' then null else f.phase end as decided
   from facts f
   where f.kind = 'approval'
