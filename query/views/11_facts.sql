@@ -1,9 +1,9 @@
 -- view:  facts
 -- shows: every event except corrections and the ledger's own entries, as corrected: what was retracted is gone, what was
---        amended has its last amended columns
+--        amended has its last amended columns, and linked pseudonyms are one
 -- adds:  slot (service/environment[/region], with % and / inside a part as %25 and %2F), ord (the canonical order of all rows: time, place of kind and phase, event id), backfilled (a file or poll
 --        row that occurred before the source's first push), corrected (some amendment applied)
--- reads: events, kinds
+-- reads: events, resolved_events, kinds
 -- rules: docs/metrics.md, "Corrections"; corner cases 3, 35, 45. A retraction may itself be retracted, four deep
 with retractions as (
   select event_id, amends_event_id as target from events where kind = 'correction' and phase = 'retracted'
@@ -19,7 +19,7 @@ effective as (
 ),
 amendments as (
   select a.*
-  from events a
+  from resolved_events a
   where a.kind = 'correction' and a.phase = 'amended'
     and not exists (select 1 from effective x where x.target = a.event_id)
 ),
@@ -297,7 +297,7 @@ corrected as (
     p.target is not null as corrected,
     coalesce(k.rank, 1000000) as rank,
     f.first_push
-  from events e
+  from resolved_events e
   left join patches p on p.target = e.event_id
   left join kinds k on k.kind = e.kind and k.phase = e.phase
   left join first_pushes f on f.source = e.source
