@@ -54,6 +54,7 @@ TIMES = ("occurred_at recorded_at committed_at expires_at valid_from valid_to du
          "reported_mitigated_at reported_resolved_at").split()
 CHANGES = ("forward", "fix_forward", "reapply")  # 25
 END = 1 << 62  # later than any time
+COMPUTED = set()  # (metric, dimension) of all tables, empty ones too
 
 
 # Time and reading ----------------------------------------------------------------------------------------------------
@@ -965,6 +966,7 @@ def sample(services, environment, excluded=None, **more):
 
 def table(metric, samples, measure, **dimension):
     """Rows of one metric: total, by service, by environment and by both; an unknown one has no row of its own."""
+    COMPUTED.add((metric, next(iter(dimension), None)))
     cells = defaultdict(list)
     for s in samples:
         for service in {None, *(x or None for x in s.services)}:
@@ -1312,7 +1314,6 @@ def compare(ours, lines):
     """What differs between our rows and the product's, one text for each field."""
     theirs = {row_key(r): r for r in lines}
     mine = {row_key(r): r for r in ours}
-    compared = {(r["metric"], r["dimension"]) for r in ours}
     for k, row in mine.items():
         if k not in theirs:
             yield f"{label(k)}: only here: {({n: v for n, v in row.items() if v not in (None, 0, {})})}"
@@ -1321,7 +1322,7 @@ def compare(ours, lines):
             if plain(row[name]) != plain(theirs[k].get(name)) and (name != "excluded" or row[name] or theirs[k][name]):
                 yield f"{label(k)}: {name}: here {row[name]}, there {theirs[k].get(name)}"
     for k, row in theirs.items():
-        if k not in mine and (row["metric"], row.get("dimension")) in compared and any(
+        if k not in mine and (row["metric"], row.get("dimension")) in COMPUTED and any(
                 plain(row.get(n)) for n in ("n", "censored", "excluded", "numerator", "denominator", "value")):
             yield f"{label(k)}: only there"
 
