@@ -71,6 +71,7 @@ const FILES: &[(&str, &str)] = files![
     "71_rollback_episodes",
     "72_cooldowns",
     "73_reapplies",
+    "74_rollback_times",
     "80_timeline",
     "81_services",
     "82_approvals",
