@@ -11,7 +11,8 @@ with places as (
   select incident_id, service from incident_services
 ),
 samples as (
-  select x.service, coalesce(i.environment, '') as environment, coalesce(cast(i.severity as text), 'unknown') as severity,
+  select x.service, coalesce(i.environment, '') as environment,
+    coalesce(cast(i.severity as text), 'unknown') as severity,
     -- Ended ones too, so that a service with incidents of which none is open says 0.
     case when i.censored then i.elapsed_us end as elapsed_us
   from incidents i

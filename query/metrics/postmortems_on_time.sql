@@ -2,7 +2,8 @@
 -- shows:  of the incidents closed in the window, how many had a postmortem published within the deadline
 -- unit:   ratio
 -- grain:  total, service, environment, service and environment; each also by severity
--- reads:  incidents, incident_services, postmortems, parameters (window_start, window_end, postmortem_deadline_us, as_of)
+-- reads:  incidents, incident_services, postmortems, parameters (window_start, window_end, postmortem_deadline_us,
+--         as_of)
 -- source: docs/metrics.md, "Postmortems"; corner cases 29, 38
 -- empty:  no incident closed in the window → no row
 with published as (

@@ -1,5 +1,6 @@
 -- metric: slo_recovery_time
--- shows:  how long after a rollback was live its guarded SLIs began to stay in target for the hold; not in time is censored
+-- shows:  how long after a rollback was live its guarded SLIs began to stay in target for the hold; not in time is
+--         censored
 -- unit:   us
 -- grain:  total, service, environment, service and environment; by trigger
 -- reads:  rollbacks, parameters (window_start, window_end, as_of, verify_deadline_us)
@@ -12,7 +13,8 @@ with samples as (
     r.recovery_us is not null as ended,
     coalesce(r.recovery_us, least(p.verify_deadline_us, epoch_us(p.as_of) - epoch_us(r.live_at))) as us,
     case when r.drill then 'drill' when r.execution_outcome = 'cancelled' then 'cancelled'
-      when not r.production then 'not_production' when r.live_at is null then 'not_live' when r.data_count = 0 then 'no_data' end as excluded_by
+      when not r.production then 'not_production' when r.live_at is null then 'not_live'
+        when r.data_count = 0 then 'no_data' end as excluded_by
   from rollbacks r
   cross join parameters p
   where r.begin_at >= p.window_start and r.begin_at < p.window_end
@@ -29,7 +31,8 @@ cells as (
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where excluded_by is null and ended) as n,
   count(*) filter (where excluded_by is null and not ended) as censored,
-  mean_us(sum(us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended)) as mean,
+  mean_us(sum(us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended))
+    as mean,
   quantile_disc(us, 50) filter (where excluded_by is null and ended) as p50,
   quantile_disc(us, 90) filter (where excluded_by is null and ended) as p90,
   quantile_disc(us, 95) filter (where excluded_by is null and ended) as p95,

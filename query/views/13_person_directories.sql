@@ -2,7 +2,8 @@
 -- shows: in which directories each person has an account, one row each
 -- adds:  directory, `<source>:<source_instance>`: people in a row are accounts of the instance that sent it
 -- reads: resolved_events
--- rules: docs/ledger-format.md, section 10. Two persons with accounts in one directory are two humans; without, they may be one
+-- rules: docs/ledger-format.md, section 10. Two persons with accounts in one directory are two humans; without, they
+--        may be one
 with named as (
   select source, source_instance, actor as person from resolved_events
   union

@@ -2,8 +2,8 @@
 -- shows: one row per rollback and slot with the version that it is blamed on there, and since when that had been live
 -- adds:  blamed_position and target_position in slot_history; the entries between them are collateral
 -- reads: rollback_attempts, rollback_statements, rollback_rows, deployment_rows, slot_history, deployments
--- rules: docs/metrics.md, "Blame"; corner case 23: `rollback_of` for its own slot, else the version live at the begin; never the
---        target itself
+-- rules: docs/metrics.md, "Blame"; corner case 23: `rollback_of` for its own slot, else the version live at the begin;
+--        never the target itself
 with named as (
   select rollback_id, rollback_of, 1 as own, ord from rollback_rows where rollback_of is not null
   union all
@@ -50,7 +50,8 @@ targets as (
   where h.position < j.found_position
   group by j.rollback_id, j.slot
 )
-select j.rollback_id, j.slot, j.place, j.service, j.environment, j.region, j.deployment_id, j.target_key, j.target_version,
+select j.rollback_id, j.slot, j.place, j.service, j.environment, j.region, j.deployment_id, j.target_key,
+  j.target_version,
   j.started_at, j.live_at, j.live_ord, j.outcome, j.ended_at,
   case when j.is_blamed then j.found_key end as blamed_key,
   case when j.is_blamed then j.found_version end as blamed_version,

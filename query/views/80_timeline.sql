@@ -2,8 +2,8 @@
 -- shows: every event of an incident, of the incidents merged into it, and of the deployments and rollbacks tied to it,
 --        in order (position)
 -- adds:  relation (see incident_events); incident_phase, where the incident stood once the event had happened: before,
---        detect, decide, act, verify, recovered, or unattributed where a boundary is missing, NULL where the marks are out
---        of order; since_start_us, from the start of the clock, negative before it; text, what the vault still has
+--        detect, decide, act, verify, recovered, or unattributed where a boundary is missing, NULL where the marks are
+--        out of order; since_start_us, from the start of the clock, negative before it; text, what the vault still has
 -- reads: incident_events, incident_passes, incidents, facts, people, identities, texts
 -- rules: docs/metrics.md, "Entities", "Split"
 with passed as (
@@ -32,7 +32,8 @@ select e.incident_id,
     when f.occurred_at >= p.end_at and p.ended_by <> 'open' then 'recovered'
     when f.occurred_at >= p.acted_at then 'verify'
     when f.occurred_at >= p.decided_at then case when p.act_missing then 'unattributed' else 'act' end
-    when p.pass > 1 or f.occurred_at >= p.detected_at then case when p.decide_missing then 'unattributed' else 'decide' end
+    when p.pass > 1 or f.occurred_at >= p.detected_at then case when p.decide_missing then 'unattributed'
+      else 'decide' end
     when p.detect_missing then 'unattributed'
     else 'detect'
   end as incident_phase,

@@ -21,5 +21,6 @@ select i.incident_id, x.service, coalesce(i.environment, '') as environment,
 from incidents i
 join places x on x.incident_id = i.incident_id
 cross join parameters p
-left join services s on s.service = coalesce(x.service, i.service) and i.cohort_at >= s.valid_from and (s.valid_to is null or i.cohort_at < s.valid_to)
+left join services s on s.service = coalesce(x.service, i.service) and i.cohort_at >= s.valid_from
+  and (s.valid_to is null or i.cohort_at < s.valid_to)
 where i.cohort_at >= p.window_start and i.cohort_at < p.window_end

@@ -2,8 +2,8 @@
 -- item:    one production deployment that began in the window; drills are not production
 -- good:    a person who neither wrote nor deployed it approved this artifact before the start, and it was recorded then
 -- reads:   deployments, deployment_rows, approval_rows, facts, person_directories, parameters
--- nulls:   an unknown deployer, author, approver or artifact never makes an approval good; nor does an approver of whom the
---          deployer or an author may be another account, because no directory knows both
+-- nulls:   an unknown deployer, author, approver or artifact never makes an approval good; nor does an approver of whom
+--          the deployer or an author may be another account, because no directory knows both
 with population as (
   select
     d.deployment_id as item_id, d.deployment_id, d.change_id, d.class, d.service, d.environment, d.version,

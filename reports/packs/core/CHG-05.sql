@@ -2,8 +2,8 @@
 -- item:    one override used, one break-glass grant, or one emergency production deployment that no override names
 -- good:    reason and incident given, on record within the hour, an end set, reviewed by somebody else within a day
 -- reads:   deployments, deployment_rows, facts, person_directories, parameters
--- nulls:   an unknown actor, reviewer, reason, incident or end never makes an item good; nor does a reviewer of whom the actor
---          or an author may be another account, because no directory knows both
+-- nulls:   an unknown actor, reviewer, reason, incident or end never makes an item good; nor does a reviewer of whom
+--          the actor or an author may be another account, because no directory knows both
 with uses as (
   select
     f.event_id as item_id, case f.kind when 'override' then 'override' else 'break-glass grant' end as what,
@@ -90,7 +90,8 @@ unresolved as (
 ),
 other_people as (
   select
-    g.*, g.reviewer like 'person:%' and g.reviewer <> g.used_by and w.author is null as other, u.reviewer is null as resolved,
+    g.*, g.reviewer like 'person:%' and g.reviewer <> g.used_by and w.author is null as other,
+    u.reviewer is null as resolved,
     epoch_us(g.occurred_at) <= epoch_us(g.begun_at) + $review_within_s * 1000000 as in_time
   from given as g
     left join authors as w on w.item_id = g.item_id and w.author = g.reviewer

@@ -2,11 +2,12 @@
 -- item:    one production incident closed in the window, or one production rollback of the window that failed
 -- good:    a postmortem published within the deadline after the end, recorded then, reviewed by another person
 -- reads:   incidents, rollbacks, facts, person_directories, parameters
--- nulls:   an unknown severity needs a postmortem; an unknown author or reviewer is not independent; nor are two of whom no
---          directory knows both, since they may be one
+-- nulls:   an unknown severity needs a postmortem; an unknown author or reviewer is not independent; nor are two of
+--          whom no directory knows both, since they may be one
 with population as (
   select
-    i.incident_id as item_id, 'incident' as what, i.base_id as incident_id, cast(null as varchar) as rollback_id, i.service,
+    i.incident_id as item_id, 'incident' as what, i.base_id as incident_id, cast(null as varchar) as rollback_id,
+    i.service,
     i.severity, i.closed_at as ended_at
   from incidents as i cross join parameters as w
   where i.production and i.drill is not true and (i.excluded_by is null or i.excluded_by in ('no_start', 'negative'))
@@ -67,7 +68,8 @@ reviews as (
 reviewed as (
   select item_id, reviewer, independent, other and not independent as unresolved from (
     select *, row_number() over (
-      partition by item_id order by coalesce(independent, false) desc, coalesce(other, false) desc, occurred_at, event_id
+      partition by item_id order by coalesce(independent, false) desc, coalesce(other, false) desc, occurred_at,
+        event_id
     ) as best
     from reviews
   ) where best = 1
