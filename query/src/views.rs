@@ -30,6 +30,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "10_events",
     "10_identities",
+    "10_renamed_people",
     "10_resolved_events",
     "11_facts",
     "12_approval_rows",
