@@ -1,6 +1,6 @@
 -- view:  renamed_people
--- shows: one row per event in which somebody appears under a pseudonym that was linked to a smaller one, with the people
---        of it as they are called
+-- shows: one row per event in which somebody appears under a pseudonym that was linked to a smaller one, with the
+--        people of it as they are called
 -- adds:  NULL where nothing changes
 -- reads: events, identities
 -- rules: docs/ledger-format.md, section 10
@@ -43,7 +43,8 @@ signed as (
   where p.event_id in (select w.event_id from written w join identities i on i.pseudonym = w.author)
   group by p.event_id
 )
-select coalesce(r.event_id, s.event_id) as event_id, r.actor, r.on_behalf_of, r.requester, r.approver, r.commander, r.owner,
+select coalesce(r.event_id, s.event_id) as event_id, r.actor, r.on_behalf_of, r.requester, r.approver, r.commander,
+  r.owner,
   s.authors
 from renamed r
 full join signed s on s.event_id = r.event_id
