@@ -73,7 +73,7 @@ impl Session {
             Some(period) => period.window(),
             None => Period::last_complete_month(as_of, options.zone)?.window(),
         };
-        let asked = parameters_batch(as_of, window, &parameters);
+        let asked = parameters_batch(as_of, window, options.zone, &parameters);
         let fixed = BTreeMap::from([
             ("log", log),
             ("parameters", table(asked)?),
@@ -164,7 +164,10 @@ fn context(source: &Source, options: &Options) -> Result<SessionContext, Error> 
     settings.execution.time_zone = Some("UTC".to_owned());
     // One pass: the further ones change nothing in our views and took half of the time.
     settings.optimizer.max_passes = 1;
-    settings.optimizer.enable_dynamic_filter_pushdown = false;
+    // By its key, which takes the three settings below it along; the field does not.
+    settings
+        .set("datafusion.optimizer.enable_dynamic_filter_pushdown", "false")
+        .expect("the engine has this setting");
     let ctx = SessionContext::new_with_config_rt(config, runtime(options)?);
     for name in NOT_REPEATABLE {
         ctx.deregister_udf(name);
@@ -239,9 +242,14 @@ fn table(batch: RecordBatch) -> Result<Arc<dyn TableProvider>, Error> {
     Ok(Arc::new(made.map_err(|e| Error::of_ours(e, "tables"))?))
 }
 
-/// The one row of `parameters`: `as_of`, `window_start`, `window_end`, every duration as `<name>_us`, and
+/// The one row of `parameters`: `as_of`, `window_start`, `window_end`, `zone`, every duration as `<name>_us`, and
 /// `burn_threshold`.
-fn parameters_batch(as_of: Timestamp, window: Window, parameters: &Parameters) -> RecordBatch {
+fn parameters_batch(
+    as_of: Timestamp,
+    window: Window,
+    zone: Tz,
+    parameters: &Parameters,
+) -> RecordBatch {
     let instant = |at: Timestamp| -> ArrayRef {
         Arc::new(TimestampMicrosecondArray::from(vec![at.micros()]).with_timezone("UTC"))
     };
@@ -255,7 +263,8 @@ fn parameters_batch(as_of: Timestamp, window: Window, parameters: &Parameters) -
             (name.to_owned(), Arc::new(udf::decimals(vec![Some(n.into())])) as ArrayRef)
         }
     });
-    batch(times.into_iter().chain(values))
+    let zone = Arc::new(StringArray::from(vec![zone.name()])) as ArrayRef;
+    batch(times.into_iter().chain([("zone".to_owned(), zone)]).chain(values))
 }
 
 /// `kinds(kind, phase, rank)`: the canonical order of rows of equal time.
