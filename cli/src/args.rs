@@ -59,6 +59,9 @@ pub(crate) enum Command {
     /// Deliveries that were authenticated but not understood: lists them, shows one, maps them again.
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Whose account is whose: lists accounts with their pseudonyms, links those of one person.
+    #[command(subcommand)]
+    People(People),
     /// Checks a whole ledger against a key that you hold.
     #[command(
         after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json"
@@ -240,6 +243,30 @@ pub(crate) enum Shape {
     Native,
     /// One recorded delivery a line.
     Vendor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// The accounts that the vault knows, with their pseudonyms.
+    #[command(
+        after_help = "Examples:\n  backtrail people list --ledger ./ledger\n  backtrail people list --ledger ./ledger --format json"
+    )]
+    List(Formatted),
+    /// Says in the log that two accounts are one person: separation of duties is judged by persons.
+    #[command(
+        after_help = "Examples:\n  backtrail people link mei-lf mei@lanternfish.example --ledger ./ledger\n  backtrail people link person:7doom3tqyf7vtu5dyimlcon6pm mei-lf --ledger ./ledger"
+    )]
+    Link(Link),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// An account: its pseudonym, id or name.
+    pub(crate) account: String,
+    /// Another account of the same person.
+    pub(crate) same_as: String,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
 }
 
 #[derive(Debug, Subcommand)]

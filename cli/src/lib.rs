@@ -46,6 +46,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Generate(args) => commands::trial::generate(args),
         Command::Sources(formatted) => commands::trial::sources(formatted),
         Command::Quarantine(what) => commands::quarantine::quarantine(global, what),
+        Command::People(what) => commands::people::people(global, what),
         Command::Verify(args) => commands::evidence::verify(args),
         Command::Prove(args) => commands::evidence::prove(global, args),
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),

@@ -241,21 +241,31 @@ impl Snapshot {
         sealed.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok))
     }
 
-    /// Everybody whom the vault knows, as pseudonym and name, or `<id> (<directory>)` where no name is known.
+    /// The accounts that the vault knows: one for each pseudonym, with the name that became known last.
     ///
     /// # Errors
-    /// The vault is there and damaged.
-    pub fn people(&self) -> Result<Vec<(String, String)>, Error> {
+    /// The identities are damaged.
+    pub fn accounts(&self) -> Result<Vec<IdentityRecord>, Error> {
         let Some(bytes) = self.store.read_if_any(vault::IDENTITIES)? else { return Ok(Vec::new()) };
-        let mut people = std::collections::BTreeMap::new();
+        let mut accounts = std::collections::BTreeMap::new();
         for frame in crate::frame::Frames::new(&bytes).filter(|frame| frame.kind == vault::IDENTITY)
         {
             let record = IdentityRecord::parse(frame.payload)?;
-            let shown =
-                record.name.unwrap_or_else(|| format!("{} ({})", record.id, record.directory));
-            people.insert(record.pseudonym, shown);
+            accounts.insert(record.pseudonym.clone(), record);
         }
-        Ok(people.into_iter().collect())
+        Ok(accounts.into_values().collect())
+    }
+
+    /// Pseudonyms, and what a reader of the vault is shown for each: the name, or else the account.
+    ///
+    /// # Errors
+    /// As [`Snapshot::accounts`].
+    pub fn people(&self) -> Result<Vec<(String, String)>, Error> {
+        let shown = self.accounts()?.into_iter().map(|a| {
+            let shown = a.name.unwrap_or_else(|| format!("{} ({})", a.id, a.directory));
+            (a.pseudonym, shown)
+        });
+        Ok(shown.collect())
     }
 
     /// The deliveries that were authenticated and not, or not wholly, understood, in the order in which they came.

@@ -33,7 +33,7 @@ use crate::udf;
 /// What a person may choose about a session.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Hides every event recorded later; default the last row that is not the ledger's own.
+    /// Hides every event recorded later; default the last row that is no seal, heartbeat or the like of the ledger's own.
     pub as_of: Option<Timestamp>,
     /// What the metrics are about; default the last month of `zone` that had ended at `as_of`.
     pub period: Option<Period>,
@@ -211,7 +211,8 @@ fn connect(ctx: &SessionContext, tables: &Arc<Tables>) -> Result<(), Error> {
     Ok(())
 }
 
-/// When the last row that is not the ledger's own was recorded; a log of nothing else answers with its last row.
+/// When the last row was recorded that is not the ledger's own, identities apart; a log of nothing else answers with its
+/// last row.
 async fn last_recorded(
     ctx: &SessionContext,
     log: Arc<dyn TableProvider>,
@@ -219,15 +220,18 @@ async fn last_recorded(
     let failed = |error: DataFusionError| Error::of_ours(error, "log");
     ctx.register_catalog(CATALOG, Arc::new(MemoryCatalogProvider::new()));
     let query = async {
-        let frame = ctx.read_table(log)?.select_columns(&["kind", "recorded_at"])?;
+        let frame = ctx.read_table(log)?.select_columns(&["kind", "phase", "recorded_at"])?;
         frame.collect().await
     };
     let (mut ours, mut others) = (None, None);
     for batch in query.await.map_err(failed)? {
-        let kinds = batch.column(0).as_string::<i32>();
-        let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
-        for (kind, at) in kinds.iter().zip(times.iter()) {
-            let last = if kind == Some(kinds::LEDGER) { &mut ours } else { &mut others };
+        let (kinds, phases) =
+            (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+        for ((kind, phase), at) in kinds.iter().zip(phases.iter()).zip(times.iter()) {
+            // Whose account is whose is news; seals and heartbeats are not.
+            let own = kind == Some(kinds::LEDGER) && phase != Some("identity");
+            let last = if own { &mut ours } else { &mut others };
             *last = (*last).max(at);
         }
     }

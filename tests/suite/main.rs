@@ -7,6 +7,7 @@ mod demo;
 mod errors;
 mod formats;
 mod kill;
+mod people;
 mod readme;
 mod shapes;
 mod tidy;

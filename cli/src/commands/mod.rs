@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod evidence;
 pub(crate) mod ingest;
 pub(crate) mod keys;
+pub(crate) mod people;
 pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod shell;

@@ -37,7 +37,8 @@ pub(super) fn check(
     let (first, path) = tail_file(check.store, head)?;
     walk.leftovers(check, first, files)?;
     let bytes = check.store.read_all(&path)?;
-    let contents = wal::read(&bytes, &head.origin, first)?;
+    let mut contents = wal::read(&bytes, &head.origin, first)?;
+    contents.drop_interrupted(head.size, wal::lengths(check.store, first)?);
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
     if first + (leaves.len() as u64) < head.size {
         return Err(Error::tampered(format!("`{path}` ends before row {}", head.size)));

@@ -78,7 +78,8 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     }
     let mut repairs = Vec::new();
     let (first, bytes) = newest_wal(store, origin, &mut repairs)?;
-    let contents = wal::read(&bytes, origin, first)?;
+    let mut contents = wal::read(&bytes, origin, first)?;
+    contents.drop_interrupted(state.head.size, wal::lengths(store, first)?);
     let size = first + contents.leaves.len() as u64;
     if size < state.head.size {
         let what = format!("`{}` offset {}", wal::path(first), contents.committed);

@@ -146,14 +146,16 @@ impl Storage for Disk {
         self.run(true, || self.store.append(path, bytes), part)
     }
 
-    fn sync(&self, path: &str) -> Result<(), Error> {
-        let synced = || {
+    fn sync(&self, paths: &[&str]) -> Result<(), Error> {
+        let synced = |paths: &[&str]| {
+            let mut state = self.state.lock().unwrap();
             if !self.lies {
-                self.state.lock().unwrap().synced.remove(path);
+                state.synced.retain(|path, _| !paths.contains(&path.as_str()));
             }
-            Ok(())
         };
-        self.run(true, synced, || {})
+        // In part: the rows, and not what they commit to.
+        let part = || synced(&paths[paths.len().saturating_sub(1)..]);
+        self.run(true, || Ok(synced(paths)), part)
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
