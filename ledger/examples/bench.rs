@@ -9,6 +9,7 @@
     reason = "a program that prints, and may stop"
 )]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
+#![expect(clippy::cast_precision_loss, reason = "rates are printed with a few digits")]
 
 use std::fs;
 use std::io::Write as _;
@@ -134,7 +135,9 @@ fn append(dir: &Path, clients: u64, batch: u64, seconds: u64) {
                 answers.push(answer);
             }
             ledger.append(all).unwrap();
-            answers.into_iter().for_each(|answer| answer.send(()).unwrap());
+            for answer in answers {
+                answer.send(()).unwrap();
+            }
         }
     });
     let client = |number: u64, sender: SyncSender<Request>| {

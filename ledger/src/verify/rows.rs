@@ -12,7 +12,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 
 use super::stores::{self, Block};
-use super::{Check, Finding, Level, kept};
+use super::{Check, Finding, Level, VerifyOptions, kept};
 use crate::checkpoint::Checkpoint;
 use crate::entry;
 use crate::error::Error;
@@ -33,7 +33,7 @@ pub(super) fn check(
     head: &Checkpoint,
     files: &[(String, u64)],
 ) -> Result<BTreeSet<String>, Error> {
-    let mut walk = Walk::new(head, files);
+    let mut walk = Walk::new(head, files, check.options);
     let (first, path) = tail_file(check.store, head)?;
     walk.leftovers(check, first, files)?;
     let bytes = check.store.read_all(&path)?;
@@ -85,7 +85,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(head: &'a Checkpoint, files: &[(String, u64)]) -> Self {
+    fn new(head: &'a Checkpoint, files: &[(String, u64)], options: &VerifyOptions) -> Self {
         let mut expected: BTreeSet<String> = [CHECKPOINT, state::PATH].map(str::to_owned).into();
         let notes = files.iter().filter(|(path, _)| crate::writer::size_of(path).is_some());
         expected.extend(notes.map(|(path, _)| path.clone()));
@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
             matched_tiles: HashSet::new(),
             ids: Vec::new(),
             last: None,
-            block: Block::new(0),
+            block: Block::new(options),
             kept,
             expected,
         }
