@@ -15,6 +15,8 @@ pub(crate) struct Failure {
 
 /// The answer is "no": exceptions found, a proof does not hold.
 pub(crate) const NO: u8 = 1;
+/// Somebody outside knows more of the log than the ledger does, or something else (`verify`'s code).
+pub(crate) const ROLLED_BACK: u8 = 13;
 /// The command line is wrong (sysexits `EX_USAGE`).
 pub(crate) const USAGE: u8 = 64;
 /// The input data is wrong (`EX_DATAERR`).
@@ -85,6 +87,7 @@ impl From<backtrail_ledger::Error> for Failure {
                 (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays")
             }
             Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
+            Kind::RolledBack => (ROLLED_BACK, "keep the folder as it is"),
         };
         Self::new(exit, error).hint(hint)
     }

@@ -38,6 +38,7 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
         &VerifyOptions {
             keys,
             since,
+            policy: None,
             level: match args.level {
                 args::Level::Head => Level::Head,
                 args::Level::Structure => Level::Structure,
