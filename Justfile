@@ -13,6 +13,7 @@ test-more: demo
     docs/verify_ledger.sh backtrail-demo/ledger backtrail-demo/vkey
     npx html-validate --config tests/more/html-validate.json backtrail-demo/reports/*/*.html
     tests/more/full_disk.sh target/debug/backtrail
+    tests/more/witness.sh target/debug/backtrail target/tools
 
 # What a reviewer asks for first.
 lint:

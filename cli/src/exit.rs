@@ -23,6 +23,8 @@ pub(crate) const USAGE: u8 = 64;
 pub(crate) const BAD_INPUT: u8 = 65;
 /// An input is missing (`EX_NOINPUT`).
 pub(crate) const NO_INPUT: u8 = 66;
+/// A service is unavailable (`EX_UNAVAILABLE`).
+pub(crate) const UNAVAILABLE: u8 = 69;
 /// A bug in the tool (`EX_SOFTWARE`).
 pub(crate) const BUG: u8 = 70;
 /// Something cannot be written (`EX_CANTCREAT`).
@@ -87,7 +89,10 @@ impl From<backtrail_ledger::Error> for Failure {
                 (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays")
             }
             Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
-            Kind::RolledBack => (ROLLED_BACK, "keep the folder as it is"),
+            Kind::RolledBack => (
+                ROLLED_BACK,
+                "nothing was written; keep the folder as it is and see \"Witnesses and anchors\" in docs/operations.md",
+            ),
         };
         Self::new(exit, error).hint(hint)
     }

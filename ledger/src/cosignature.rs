@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 use crate::key::{Algorithm, Signer, Vkey};
 use crate::note::NoteSignature;
 
-/// The times that a cosignature may have: seconds since 1970 up to 2^63 − 1.
+/// The latest time that a cosignature may have, in seconds since 1970.
 const TIME_MAX: u64 = i64::MAX as u64;
 
 /// Times that are above any clock: the bits of a damaged line that are no part of its time.
@@ -21,10 +21,13 @@ fn message(text: &str, time_s: u64) -> Vec<u8> {
 /// The signature line by which `signer` says that it saw the checkpoint `text` at `time_s`, seconds since 1970.
 ///
 /// # Errors
-/// The signer's key is not a witness's, or cannot be used now; the time is none.
+/// The signer's key is not a witness's, or cannot be used now; the time is 0, which says nothing, or above 2^63 − 1.
 pub fn cosign(text: &str, time_s: u64, signer: &dyn Signer) -> Result<NoteSignature, Error> {
     let key = signer.vkey();
-    if key.algorithm() != Algorithm::Cosignature || time_s > TIME_MAX {
+    if !(1..=TIME_MAX).contains(&time_s) {
+        return Err(Error::reject(format!("{time_s} is no time of a cosignature")));
+    }
+    if key.algorithm() != Algorithm::Cosignature {
         return Err(Error::reject(format!(
             "the key of `{}` is a log's, not a witness's",
             key.name()

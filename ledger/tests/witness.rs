@@ -13,12 +13,13 @@ use backtrail_ledger::cosignature::{cosign, time_of};
 use backtrail_ledger::key::sign_checkpoint;
 use backtrail_ledger::note::signature_lines;
 use backtrail_ledger::storage::{Local, Storage};
-use backtrail_ledger::tlog::{consistency_proof, hash::empty_root, root_of};
+use backtrail_ledger::tlog::{consistency_proof, hash::empty_root, root_of, verify_consistency};
+use backtrail_ledger::witness::client::{Submission, Verdict};
 use backtrail_ledger::witness::request::AddCheckpoint;
 use backtrail_ledger::witness::{Answer, SIZE_TYPE, Witness, hash_of};
 use backtrail_ledger::{
-    Algorithm, Clock, Error, FileSigner, Hash, Note, NoteSignature, Policy, Signer, Vkey,
-    leaf_hash, sha256,
+    Algorithm, Clock, Error, FileSigner, Hash, InitOptions, Kind, Ledger, Note, NoteSignature,
+    Policy, Signer, Snapshot, Vkey, leaf_hash, sha256,
 };
 use backtrail_schemas::Timestamp;
 use proptest::prelude::*;
@@ -155,7 +156,7 @@ fn a_cosignature_is_what_the_specification_says() {
     assert!(cosign(&text, 1, &plain).is_err());
     assert!(sign_checkpoint(&head(0, 5), &key).is_err());
     assert_eq!(time_of(&text, &line, plain.vkey()), None);
-    assert!(cosign(&text, 1 << 63, &key).is_err());
+    assert!(cosign(&text, 1 << 63, &key).is_err() && cosign(&text, 0, &key).is_err());
     // Keys of low order are refused whatever they sign.
     for weak in [[0; 32], {
         let mut one = [0; 32];
@@ -424,6 +425,88 @@ fn a_witness_has_one_key_for_ever() {
     assert!(Witness::init(dir.path(), cosigner(3).vkey()).is_err(), "made already");
     assert!(open(dir.path(), clock()).is_err(), "another key");
     assert!(Witness::add_log(dir.path(), ORIGIN, cosigner(3).vkey()).is_err());
+}
+
+// The log's side.
+
+#[test]
+fn every_answer_has_its_meaning() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ledger");
+    let clock = || Arc::new(Hands(AtomicI64::new(1_000)));
+    let mut ledger =
+        Ledger::init(&dir, &InitOptions::default(), Box::new(log_key()), clock()).unwrap();
+    let size = (0..9).map(|_| ledger.heartbeat().unwrap().size).last().unwrap();
+    let ours = Submission::read(&dir, ledger.vkey()).unwrap();
+    let (key, text) = (cosigner(2), ours.note().text.clone());
+    let line = cosign(&text, 7, &key).unwrap().to_string();
+    let stale = cosign(&signed(0, 5).text, 7, &key).unwrap().to_string();
+    let stranger = "— x.example/y QUJDREVG\n";
+    let judge =
+        |old, status, kind: &str, body: &str| ours.judge(key.vkey(), old, status, kind, body);
+
+    for body in [line.clone(), format!("{stranger}{line}")] {
+        assert!(matches!(judge(0, 200, "", &body), Verdict::Cosigned(l) if l.to_string() == line));
+    }
+    for body in ["", stranger, &stale, line.trim_end(), "<html>"] {
+        assert!(matches!(judge(0, 200, "", body), Verdict::Unavailable(_)), "{body}");
+    }
+    assert_eq!(judge(0, 409, SIZE_TYPE, "5\n"), Verdict::From(5));
+    assert_eq!(judge(5, 409, SIZE_TYPE, "6\n"), Verdict::From(6));
+    for (old, body) in [(0, "11\n"), (5, "9007199254740991\n"), (size, "10\n")] {
+        let verdict = judge(old, 409, SIZE_TYPE, body);
+        assert!(matches!(verdict, Verdict::Contradiction(_)), "{old} {body}: {verdict:?}");
+    }
+    // A size that it was given, one below what it signed before, and what is no size.
+    for (old, kind, body) in [
+        (5, SIZE_TYPE, "5\n"),
+        (5, SIZE_TYPE, "4\n"),
+        (0, "text/plain", "5\n"),
+        (0, SIZE_TYPE, "5"),
+        (0, SIZE_TYPE, "05\n"),
+        (0, SIZE_TYPE, "-1\n"),
+    ] {
+        assert!(matches!(judge(old, 409, kind, body), Verdict::Unavailable(_)), "{old} {body}");
+    }
+    assert!(matches!(judge(5, 422, "", "no"), Verdict::Contradiction(_)));
+    for (old, status) in
+        [(0, 422), (5, 400), (5, 403), (5, 404), (5, 413), (5, 429), (5, 500), (5, 301)]
+    {
+        let Verdict::Unavailable(said) = judge(old, status, "", "a\u{1b}[2Jb\nc") else { panic!() };
+        assert!(said.ends_with(": a[2Jb") && said.contains(&status.to_string()), "{said}");
+    }
+
+    // What somebody else holds is ours, or it is not.
+    let head = |size, root| Checkpoint { origin: ORIGIN.into(), size, root };
+    for n in 0..=size {
+        let root = match n {
+            0 => empty_root(),
+            _ => tree_root(&dir, n),
+        };
+        assert!(ours.confirm(&head(n, root), "x").is_ok(), "{n}");
+        let other = ours.confirm(&head(n, leaf_hash(b"x")), "x").unwrap_err();
+        assert_eq!(other.kind(), Kind::RolledBack);
+    }
+    let newer = ours.confirm(&head(size + 1, leaf_hash(b"x")), "x").unwrap_err();
+    assert_eq!(newer.kind(), Kind::RolledBack);
+    let another = Checkpoint { origin: "other.example".into(), ..ours.head().clone() };
+    assert_eq!(ours.confirm(&another, "x").unwrap_err().kind(), Kind::Reject);
+
+    // A request holds for the witness of any size, and is refused for one beyond ours.
+    for old in 0..=size {
+        let request = AddCheckpoint::parse(ours.request(old).unwrap().as_bytes()).unwrap();
+        let root = if old == 0 { empty_root() } else { tree_root(&dir, old) };
+        let whole = &ours.head().root;
+        assert!(old == 0 || verify_consistency(old, &root, size, whole, &request.proof));
+    }
+    assert!(ours.request(size + 1).is_err());
+}
+
+/// The root of the first `size` rows, from the rows themselves.
+fn tree_root(dir: &Path, size: u64) -> Hash {
+    let snapshot = Snapshot::open(dir, None).unwrap();
+    let leaves: Vec<Hash> = snapshot.leaves().map(|row| leaf_hash(&row.unwrap().1)).collect();
+    root_of(size, &leaves[..size as usize].to_vec()).unwrap()
 }
 
 // Policies.

@@ -9,3 +9,4 @@ mod readme;
 mod tidy;
 mod tool;
 mod whole_way;
+mod witness;

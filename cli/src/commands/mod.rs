@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod anchor;
 pub(crate) mod ask;
 pub(crate) mod controls;
 pub(crate) mod demo;
@@ -9,3 +10,4 @@ pub(crate) mod keys;
 pub(crate) mod report;
 pub(crate) mod shell;
 pub(crate) mod trial;
+pub(crate) mod witness;

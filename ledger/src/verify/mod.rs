@@ -138,6 +138,8 @@ pub(crate) struct Check<'a> {
     head: Option<Checkpoint>,
     /// Whether the policy's quorum cosigned the head.
     witnessed: bool,
+    /// Cosignatures that no witness of the policy made.
+    unknown_cosignatures: usize,
     /// Sizes whose root is claimed somewhere: by a note, a commit frame, a footer, the auditor.
     claims: BTreeMap<u64, Vec<Claim>>,
     findings: Vec<Finding>,
@@ -160,6 +162,7 @@ impl<'a> Check<'a> {
             options,
             head: None,
             witnessed: false,
+            unknown_cosignatures: 0,
             claims: BTreeMap::new(),
             findings: Vec::new(),
             coverage: Vec::new(),
@@ -366,6 +369,11 @@ impl<'a> Check<'a> {
     }
 
     fn report(mut self) -> Report {
+        if self.unknown_cosignatures > 0 {
+            let unknown = self.unknown_cosignatures;
+            self.coverage
+                .push(format!("{unknown} cosignatures are by witnesses that no policy names"));
+        }
         let unsettled: Vec<_> = std::mem::take(&mut self.claims).into_iter().collect();
         if self.findings.is_empty() && self.options.level > Level::Head {
             for (size, claims) in unsettled {

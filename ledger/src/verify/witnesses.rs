@@ -56,7 +56,6 @@ impl Check<'_> {
         let text = of.to_string();
         let options = self.options;
         let witnesses = options.policy.as_ref().map_or(&[][..], Policy::witnesses);
-        let mut unknown = 0;
         for line in &lines {
             let named = witnesses.iter().find(|witness| line.claims(&witness.key));
             let holds = named.map(|witness| line.holds(&text, &witness.key));
@@ -66,15 +65,12 @@ impl Check<'_> {
                 Some(false) => "does not hold",
                 None if disguised() => "names another key than the one it was made with",
                 None => {
-                    unknown += 1;
+                    self.unknown_cosignatures += 1;
                     continue;
                 }
             };
             let message = format!("the cosignature of `{}` {what}", line.name);
             self.add(Finding::new("cosignature", 12, message).file(&path));
-        }
-        if unknown > 0 {
-            self.coverage.push(format!("{path}: {unknown} cosignatures by unknown witnesses"));
         }
         Ok(lines)
     }

@@ -118,6 +118,10 @@ impl Submission {
                 Some(known) if known == old => {
                     Verdict::Unavailable(format!("it refuses the size {known} that it names"))
                 }
+                // It lost what it knew: whoever asks it now could be shown another history.
+                Some(known) if known < old => Verdict::Unavailable(format!(
+                    "it cosigned a head of {old} rows and now knows of {known} only"
+                )),
                 Some(known) => Verdict::From(known),
                 None => Verdict::Unavailable("it answered 409 without a size".to_owned()),
             },

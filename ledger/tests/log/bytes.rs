@@ -167,7 +167,7 @@ fn every_edit_of_cosignatures_is_seen() {
     let unasked = VerifyOptions { policy: None, require_anchor: false, ..options.clone() };
     let report = verify(&dir, &unasked);
     assert_eq!((report.exit, report.anchor), (0, "none"), "{:?}", report.findings);
-    assert_eq!(report.coverage.len(), 2, "{:?}", report.coverage);
+    assert!(report.coverage[0].starts_with("4 cosignatures"), "{:?}", report.coverage);
     let none = Policy::parse(b"quorum none\n").unwrap();
     let report = verify(&dir, &VerifyOptions { policy: Some(none), ..options.clone() });
     assert_eq!((report.exit, report.anchor), (40, "none"), "nobody was asked for");
