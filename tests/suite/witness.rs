@@ -1,7 +1,7 @@
 //! What outsiders remember stops a writer that was rolled back, and what they say is what `verify` asks for.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -174,6 +174,66 @@ fn anchors_stop_a_writer_that_was_rolled_back() {
     check(&ingest(dir, "ledger", "history-3"), 0, &["warning: ", "nowhere"]);
     check(&run(dir, ["anchor", "--config", "ledger.toml"]), 69, &["nowhere"]);
     assert!(!dir.join("nowhere").exists());
+}
+
+/// Serves, until the process ends, these answers to POSTs, in turn, and 404 to everything else: a witness that shows
+/// nothing.
+fn secretive(answers: &[&str]) -> String {
+    let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
+    let mut answers = answers.into_iter().cycle().peekable();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {
+                let line = head.trim_end().rsplit('\n').next().unwrap_or_default().to_lowercase();
+                length =
+                    line.strip_prefix("content-length: ").map_or(length, |n| n.parse().unwrap());
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            let shown = answers.next_if(|_| head.starts_with("POST"));
+            let shown = shown.unwrap_or_else(|| "404 Not Found\r\n\r\n".to_owned());
+            // A client that does not want to read all of it may close the connection.
+            let _ = write!(reader.get_mut(), "HTTP/1.1 {shown}");
+        }
+    });
+    url
+}
+
+#[test]
+fn a_witness_that_shows_nothing_is_asked_by_a_submission() {
+    let folder = trial();
+    let dir = folder.path();
+    config(dir, "ledger", "policy = \"policy\"\n");
+    let size = |body: &str| format!("409 Conflict\r\ncontent-type: text/x.tlog.size\r\n\r\n{body}");
+    let before = text(dir, "ledger/state/head");
+    let refused = "422 Unprocessable Content\r\n\r\nno\n";
+    for answers in [&[&*size("2\n")][..], &[&size("9007199254740991\n")], &[&size("1\n"), refused]]
+    {
+        policy(dir, &secretive(answers));
+        check(&ingest(dir, "ledger", "history-1"), 13, &["witness.example/w1", "hint: "]);
+        assert_eq!(text(dir, "ledger/state/head"), before, "nothing was written");
+    }
+    for answer in [
+        size("0\n"),
+        size("two\n"),
+        "409 Conflict\r\n\r\n2\n".to_owned(),
+        "200 OK\r\n\r\nsigned\n".to_owned(),
+        refused.to_owned(),
+        "301 Moved\r\nlocation: http://127.0.0.1:1/\r\n\r\n".to_owned(),
+        format!("200 OK\r\n\r\n{}", "x".repeat(2 << 20)),
+        "nonsense".to_owned(),
+    ] {
+        policy(dir, &secretive(&[&answer]));
+        let ran = ingest(dir, "ledger", "history-1");
+        check(&ran, 0, &["warning: ", "witness.example/w1"]);
+        assert!(!dir.join("ledger/checkpoints").exists(), "no cosignature, no file");
+    }
+    // One that names a size and then refuses it is broken.
+    policy(dir, &secretive(&[&size("1\n")]));
+    check(&ingest(dir, "ledger", "history-2"), 0, &["warning: ", "names"]);
 }
 
 /// Sends bytes to a witness, and its whole answer.
