@@ -16,6 +16,7 @@ test-more: demo
     target/debug/backtrail metrics --ledger backtrail-demo/ledger --period 2026-Q3 --format ndjson > backtrail-demo/metrics.ndjson
     tests/more/second_opinion.py backtrail-demo/events.ndjson --compare backtrail-demo/metrics.ndjson
     tests/more/full_disk.sh target/debug/backtrail
+    tests/more/witness.sh target/debug/backtrail target/tools
 
 # What a reviewer asks for first.
 lint:

@@ -85,6 +85,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail seal --ledger ./ledger\n  backtrail seal --ledger ./ledger --key ./ledger.key"
     )]
     Seal(Seal),
+    /// Has the newest head cosigned by the policy's witnesses, and copies it to the anchors.
+    #[command(
+        after_help = "Examples:\n  backtrail anchor --ledger ./ledger\n  backtrail anchor --config /etc/backtrail.toml"
+    )]
+    Anchor(Anchor),
+    /// Serves as a witness for somebody else's log.
+    #[command(subcommand)]
+    Witness(Witness),
     /// Asks the ledger in SQL: one query, a file, or a prompt.
     #[command(
         after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv"
@@ -328,6 +336,10 @@ pub(crate) struct Verify {
     /// A signed note of this log that you already hold: what it covers must be a prefix.
     #[arg(long, value_name = "NOTE")]
     pub(crate) since: Option<PathBuf>,
+    /// The witnesses that you know and how many of them must have signed: a C2SP tlog-policy. Its log lines stand in for
+    /// --vkey.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     /// How much to read.
     #[arg(long, default_value = "content")]
     pub(crate) level: Level,
@@ -389,6 +401,58 @@ pub(crate) enum Export {
 pub(crate) struct Seal {
     #[command(flatten)]
     pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Anchor {
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Witness {
+    /// Makes a witness's folder and key, and prints the key to publish.
+    #[command(
+        after_help = "Examples:\n  backtrail witness init ./witness --name witness.example.org/w1\n  backtrail witness init ./witness --name witness.example.org/w1 --key /etc/witness.key"
+    )]
+    Init {
+        /// The folder to make.
+        dir: PathBuf,
+        /// The witness's name in every cosignature, for ever: a host name you own and a path.
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// Where to write the key; by default `DIR.key` beside the folder.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Trusts a log's key; a running witness needs no restart.
+    #[command(
+        after_help = "Examples:\n  backtrail witness add-log ./witness ledger.vkey\n  backtrail witness add-log ./witness example.org+0a1b2c3d+AX… --origin example.org/log"
+    )]
+    AddLog {
+        /// The witness's folder.
+        dir: PathBuf,
+        /// The log's public key: the key text itself or a file that holds it.
+        #[arg(value_name = "KEY|FILE")]
+        vkey: String,
+        /// The log's origin, if it is not the name of the key.
+        #[arg(long, value_name = "ORIGIN")]
+        origin: Option<String>,
+    },
+    /// Answers C2SP tlog-witness requests.
+    #[command(
+        after_help = "Examples:\n  backtrail witness serve ./witness\n  backtrail witness serve ./witness --listen 127.0.0.1:7380"
+    )]
+    Serve {
+        /// The witness's folder.
+        dir: PathBuf,
+        /// The address and port; port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:7380", value_name = "ADDRESS")]
+        listen: std::net::SocketAddr,
+        /// The key; by default `DIR.key` beside the folder.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,29 @@ pub(crate) struct Organisation {
 struct LedgerSection {
     path: Option<PathBuf>,
     key: Option<PathBuf>,
+    /// A C2SP tlog-policy; its witness lines with a URL are those that are asked.
+    policy: Option<PathBuf>,
+    #[serde(default, rename = "anchor")]
+    anchors: Vec<Anchor>,
+}
+
+/// `[[ledger.anchor]]`: a folder, on another disk or host, that keeps a copy of heads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Anchor {
+    pub(crate) path: PathBuf,
+    /// The folder is a clone of a git repository.
+    pub(crate) git: Option<Git>,
+}
+
+/// What to do with a head in a git clone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Git {
+    /// Commit it; somebody else fetches.
+    Commit,
+    /// Pull before reading, commit, and push.
+    Push,
 }
 
 /// `[report]`
@@ -61,7 +84,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, report.overlay, report.timezone")
+                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.policy, ledger.anchor, report.overlay, report.timezone")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -91,6 +114,18 @@ impl Config {
     pub(crate) fn key(&self, flag: Option<&PathBuf>, dir: &Path) -> PathBuf {
         let configured = self.ledger.key.as_ref().map(|p| self.base.join(p));
         flag.cloned().or(configured).unwrap_or_else(|| beside(dir, "key"))
+    }
+
+    /// The policy of the log's witnesses, if one is named.
+    pub(crate) fn policy(&self) -> Option<PathBuf> {
+        self.ledger.policy.as_ref().map(|p| self.base.join(p))
+    }
+
+    /// The folders that keep heads.
+    pub(crate) fn anchors(&self) -> Vec<Anchor> {
+        let placed =
+            |anchor: &Anchor| Anchor { path: self.base.join(&anchor.path), ..anchor.clone() };
+        self.ledger.anchors.iter().map(placed).collect()
     }
 
     /// The report overlay, if one is named.

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod exit;
 mod output;
+mod outside;
 mod overview;
 mod rows;
 mod session;
@@ -52,6 +53,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),
         Command::Export(what) => commands::evidence::export(global, what),
         Command::Seal(args) => commands::keys::seal(global, args),
+        Command::Anchor(args) => commands::anchor::anchor(global, args),
+        Command::Witness(what) => commands::witness::witness(what),
         Command::Sql(args) => commands::ask::sql(global, args),
         Command::Metrics(args) => commands::ask::metrics(global, args),
         Command::Timeline(args) => commands::ask::timeline(global, args),

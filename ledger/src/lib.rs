@@ -2,11 +2,13 @@
 //!
 //! Read in this order: [`tlog`] is the tree, [`note`], [`key`] and [`checkpoint`] the signed head; [`storage`] says what a
 //! disk must promise, [`frame`] and [`wal`] how rows become durable, [`segment`] how they are sealed, [`vault`] what lies
-//! beside them; [`writer`] tells the story of a write and [`snapshot`] that of a read; [`verify`] believes none of it.
+//! beside them; [`writer`] tells the story of a write and [`snapshot`] that of a read; [`verify`] believes none of it;
+//! [`cosignature`], [`policy`] and [`witness`] are what others say about the head.
 
 pub mod checkpoint;
 pub mod clock;
 pub mod commitment;
+pub mod cosignature;
 pub mod entry;
 pub mod error;
 pub mod frame;
@@ -17,6 +19,7 @@ pub mod key;
 pub mod limits;
 mod log;
 pub mod note;
+pub mod policy;
 pub mod segment;
 pub mod snapshot;
 pub mod state;
@@ -26,14 +29,16 @@ pub mod tlog;
 pub mod vault;
 pub mod verify;
 pub mod wal;
+pub mod witness;
 pub mod writer;
 
 pub use checkpoint::{Checkpoint, TlogProof};
 pub use clock::Clock;
 pub use error::{Error, Kind};
 pub use intake::{Outcome, QuarantineId, Receipt, Submission};
-pub use key::{DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};
-pub use note::Note;
+pub use key::{Algorithm, DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};
+pub use note::{Note, NoteSignature};
+pub use policy::Policy;
 pub use snapshot::Snapshot;
 pub use tlog::{Frontier, Hash, NodeSource, Tile, leaf_hash, node_hash, sha256};
 pub use writer::{InitOptions, Ledger};

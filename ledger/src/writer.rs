@@ -23,15 +23,18 @@ use std::sync::Arc;
 use backtrail_schemas::Timestamp;
 
 pub use init::InitOptions;
-pub(crate) use publish::{CHECKPOINT, day_changes, note_path, size_of};
+pub(crate) use publish::{
+    CHECKPOINT, cosignatures_path, cosignatures_size, day_changes, note_path, size_of,
+};
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::error::{Error, Kind};
-use crate::key::Signer;
+use crate::key::{Signer, Vkey};
 use crate::limits::{CLOCK_GAP_US, CLOCK_STEP_US, SEAL_AGE_US};
 use crate::log::Log;
+use crate::note::NoteSignature;
 use crate::storage::{Local, Storage};
 
 /// The one writer of a ledger.
@@ -216,6 +219,19 @@ impl Ledger {
         })
     }
 
+    /// Stores cosignatures of the head of `size` rows beside its note, which is kept for good. Returns whether they were
+    /// stored: they are not if the log has another head by now, whose own cosignatures will say more.
+    ///
+    /// # Errors
+    /// As [`Ledger::publish`].
+    pub fn add_cosignatures(&mut self, size: u64, lines: &[NoteSignature]) -> Result<bool, Error> {
+        if size != self.checkpoint().size || size != self.size() || lines.is_empty() {
+            return Ok(false);
+        }
+        self.guarded(|ledger| ledger.store_cosignatures(lines))?;
+        Ok(true)
+    }
+
     /// Says that two pseudonyms are one human: appends `ledger/identity` with action `linked`.
     ///
     /// # Errors
@@ -243,6 +259,11 @@ impl Ledger {
             ledger.clock_confirmed = ledger.log.last_recorded;
             Ok(())
         })
+    }
+
+    /// The key that signs.
+    pub fn vkey(&self) -> &Vkey {
+        self.signer.vkey()
     }
 
     /// The published head.

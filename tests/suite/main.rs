@@ -13,3 +13,4 @@ mod shapes;
 mod tidy;
 mod tool;
 mod whole_way;
+mod witness;

@@ -11,6 +11,7 @@ use crate::args::{Global, Ingest, IngestFormat};
 use crate::config::Config;
 use crate::exit::{Failure, NO, USAGE};
 use crate::output::{Out, say, talks_to_terminal};
+use crate::outside::Outside;
 use crate::session;
 
 /// `ingest`
@@ -31,6 +32,7 @@ pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
         &mut |submission, receipt| teller.tell(submission, receipt),
     )?;
     teller.finish(&totals, args.format)?;
+    Outside::read(&config)?.submit(&dir, &mut ledger)?;
     if totals.quarantined > 0 {
         say(format_args!(
             "warning: {} of {} deliveries are in quarantine",

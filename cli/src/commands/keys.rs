@@ -12,6 +12,7 @@ use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
 use crate::exit::{CANNOT_WRITE, Failure, unwritable};
 use crate::output::{Out, say};
+use crate::outside::Outside;
 
 /// `init`
 pub(crate) fn init(args: &Init) -> Result<(), Failure> {
@@ -82,14 +83,17 @@ pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
     let mut ledger = open(&config, &dir, args.key.key.as_ref())?;
     ledger.seal()?;
     let head = ledger.publish()?;
+    Outside::read(&config)?.submit(&dir, &mut ledger)?;
     let mut out = Out::new();
     out.line(format_args!("sealed; size {}, root {}", head.size, head.root))?;
     out.finish()
 }
 
-/// Opens the ledger at `dir` for writing.
+/// Opens the ledger at `dir` for writing, unless somebody outside knows more of the log than it does.
 pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<Ledger, Failure> {
     let signer = signer(config, dir, key)?;
+    // Before the ledger is opened: opening it may already sign a head.
+    Outside::read(config)?.consult(dir, signer.vkey())?;
     Ok(Ledger::open(dir, Box::new(signer), Arc::new(SystemClock::default()))?)
 }
 

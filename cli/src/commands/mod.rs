@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod anchor;
 pub(crate) mod ask;
 pub(crate) mod controls;
 pub(crate) mod demo;
@@ -11,3 +12,4 @@ pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod shell;
 pub(crate) mod trial;
+pub(crate) mod witness;

@@ -25,7 +25,7 @@ use crate::storage::Storage;
 use crate::tlog::hash::sha256;
 use crate::tlog::{Frontier, Tile, TileBuilder, leaf_hash, tile};
 use crate::wal::{self, Commit};
-use crate::writer::{CHECKPOINT, day_changes};
+use crate::writer::{CHECKPOINT, cosignatures_path, cosignatures_size, day_changes};
 
 /// Checks all rows, and returns the paths of the files that belong to the log.
 pub(super) fn check(
@@ -89,6 +89,10 @@ impl<'a> Walk<'a> {
         let mut expected: BTreeSet<String> = [CHECKPOINT, state::PATH].map(str::to_owned).into();
         let notes = files.iter().filter(|(path, _)| crate::writer::size_of(path).is_some());
         expected.extend(notes.map(|(path, _)| path.clone()));
+        // Cosignatures are about a note that must be there with them.
+        for size in files.iter().filter_map(|(path, _)| cosignatures_size(path)) {
+            expected.extend([cosignatures_path(size), kept(size)]);
+        }
         let kept = files.iter().filter_map(|(path, _)| crate::writer::size_of(path)).collect();
         Self {
             head,

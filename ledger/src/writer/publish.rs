@@ -9,11 +9,14 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::key::sign_checkpoint;
+use crate::limits::NOTE_SIGNATURES_MAX;
+use crate::note::NoteSignature;
 use crate::state::{self, State};
 use crate::storage::Storage;
 use crate::tiles::TileReader;
 use crate::tlog::{Tile, leaf_hash, root_of, tile};
 use crate::wal;
+use crate::witness::client::read_cosignatures;
 
 /// The newest signed note.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
@@ -30,6 +33,17 @@ pub(crate) fn note_path(size: u64) -> String {
 pub(crate) fn size_of(path: &str) -> Option<u64> {
     let size = path.strip_prefix("checkpoints/")?.strip_suffix(".note")?.parse().ok()?;
     (note_path(size) == path).then_some(size)
+}
+
+/// The path of the cosignatures of a kept note.
+pub(crate) fn cosignatures_path(size: u64) -> String {
+    format!("checkpoints/{size:020}.cosig")
+}
+
+/// The size of a path of cosignatures.
+pub(crate) fn cosignatures_size(path: &str) -> Option<u64> {
+    let size = path.strip_prefix("checkpoints/")?.strip_suffix(".cosig")?.parse().ok()?;
+    (cosignatures_path(size) == path).then_some(size)
 }
 
 /// Whether two instants lie in different UTC days.
@@ -92,6 +106,26 @@ impl Ledger {
             // In one step, so that it is never torn.
             None => self.store.replace(&path, note),
         }
+    }
+
+    /// Stores the cosignatures of the published head, and keeps its note for good. The first line of each key stays: it
+    /// shows the earliest time.
+    pub(super) fn store_cosignatures(&mut self, lines: &[NoteSignature]) -> Result<(), Error> {
+        let head = self.publish_head(true)?;
+        let mut stored = read_cosignatures(&*self.store, head.size)?;
+        let before = stored.len();
+        for line in lines {
+            let known = |old: &NoteSignature| old.name == line.name && old.key_id == line.key_id;
+            if !stored.iter().any(known) && stored.len() < NOTE_SIGNATURES_MAX {
+                stored.push(line.clone());
+            }
+        }
+        if stored.len() == before {
+            return Ok(());
+        }
+        // A crash before this leaves a note without cosignatures: the witness gives the line again when it is asked.
+        let text: String = stored.iter().map(ToString::to_string).collect();
+        self.store.replace(&cosignatures_path(head.size), text.as_bytes())
     }
 
     fn write_tiles(&mut self) -> Result<(), Error> {
