@@ -357,8 +357,8 @@ impl Storage for Full {
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         self.0.append(path, bytes)
     }
-    fn sync(&self, path: &str) -> Result<(), Error> {
-        self.0.sync(path)
+    fn sync(&self, paths: &[&str]) -> Result<(), Error> {
+        self.0.sync(paths)
     }
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         // Any error will do: there is no other way to make one from outside.

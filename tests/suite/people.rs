@@ -14,13 +14,16 @@ fn linked_accounts_are_one_person_in_every_view() {
     std::fs::write(dir.path().join("approvals.ndjson"), APPROVALS).unwrap();
     ok(dir.path(), ["ingest", "--ledger", "ledger", "--source", "native", "approvals.ndjson"]);
     let approvers = "select count(distinct approver) as people from approvals";
-    let count = || ok(dir.path(), ["sql", "--ledger", "ledger", "--format", "csv", approvers]);
-    assert_eq!(count(), "people\n2\n");
+    let count = || {
+        let csv = ok(dir.path(), ["sql", "--ledger", "ledger", "--format", "csv", approvers]);
+        csv.lines().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(count(), "2");
     let listed = ok(dir.path(), ["people", "list", "--ledger", "ledger", "--format", "csv"]);
     assert_eq!(listed.lines().count(), 3, "{listed}");
 
     ok(dir.path(), ["people", "link", "mei", "mei@lanternfish.example", "--ledger", "ledger"]);
-    assert_eq!(count(), "people\n1\n");
+    assert_eq!(count(), "1");
     let again = ["people", "link", "mei", "mei@lanternfish.example", "--ledger", "ledger"];
     check(&run(dir.path(), again), 65, &["linked:"]);
     let nobody = ["people", "link", "mei", "may", "--ledger", "ledger"];
