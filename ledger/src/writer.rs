@@ -239,8 +239,11 @@ impl Ledger {
     pub fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {
         self.guarded(|ledger| {
             let fields = [("action", "linked"), ("pseudonym", pseudonym), ("same_as", same_as)];
-            let seq =
-                ledger.push_entry("identity", &format!("linked:{pseudonym}:{same_as}"), &fields)?;
+            let key = format!("linked:{pseudonym}:{same_as}");
+            let seq = ledger.push_entry("identity", &key, &fields).map_err(|e| {
+                let known = format!("`{pseudonym}` and `{same_as}` are linked already");
+                if e.kind() == Kind::Reject { Error::reject(known) } else { e }
+            })?;
             ledger.flush()?;
             Ok(seq)
         })

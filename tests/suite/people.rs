@@ -25,7 +25,7 @@ fn linked_accounts_are_one_person_in_every_view() {
     ok(dir.path(), ["people", "link", "mei", "mei@lanternfish.example", "--ledger", "ledger"]);
     assert_eq!(count(), "1");
     let again = ["people", "link", "mei", "mei@lanternfish.example", "--ledger", "ledger"];
-    check(&run(dir.path(), again), 65, &["linked:"]);
+    check(&run(dir.path(), again), 65, &["linked already"]);
     let nobody = ["people", "link", "mei", "may", "--ledger", "ledger"];
     check(&run(dir.path(), nobody), 66, &["may", "people list"]);
     assert_eq!(run(dir.path(), ["verify", "ledger", "--vkey", "ledger.vkey"]).exit, 0);
