@@ -155,7 +155,11 @@ impl Storage for Disk {
         };
         // In part: the rows, and not what they commit to.
         let part = || synced(&paths[paths.len().saturating_sub(1)..]);
-        self.run(true, || Ok(synced(paths)), part)
+        let whole = || {
+            synced(paths);
+            Ok(())
+        };
+        self.run(true, whole, part)
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
