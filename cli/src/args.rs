@@ -317,6 +317,14 @@ pub(crate) enum Export {
         after_help = "Examples:\n  backtrail export events --ledger ./ledger > events.ndjson\n  backtrail export events --ledger ./ledger | sha256sum"
     )]
     Events,
+    /// The log as C2SP tlog-tiles, for other people's tools; run again, it adds what is new.
+    #[command(
+        after_help = "Examples:\n  backtrail export tiles ./public --ledger ./ledger\n  backtrail export tiles ./public && rsync -a ./public/ web:/srv/log/"
+    )]
+    Tiles {
+        /// The folder to write `checkpoint`, `tile/` and `tile/entries/` into.
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

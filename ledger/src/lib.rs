@@ -3,12 +3,14 @@
 //! Read in this order: [`tlog`] is the tree, [`note`], [`key`] and [`checkpoint`] the signed head; [`storage`] says what a
 //! disk must promise, [`frame`] and [`wal`] how rows become durable, [`segment`] how they are sealed, [`vault`] what lies
 //! beside them; [`writer`] tells the story of a write and [`snapshot`] that of a read; [`verify`] believes none of it.
+//! [`resources`] and [`export`] show the log to other people's tools.
 
 pub mod checkpoint;
 pub mod clock;
 pub mod commitment;
 pub mod entry;
 pub mod error;
+pub mod export;
 pub mod frame;
 mod index;
 pub mod intake;
@@ -17,6 +19,7 @@ pub mod key;
 pub mod limits;
 mod log;
 pub mod note;
+pub mod resources;
 pub mod segment;
 pub mod snapshot;
 pub mod state;
@@ -34,6 +37,7 @@ pub use error::{Error, Kind};
 pub use intake::{Outcome, QuarantineId, Receipt, Submission};
 pub use key::{DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};
 pub use note::Note;
+pub use resources::{ResourcePath, Resources};
 pub use snapshot::Snapshot;
 pub use tlog::{Frontier, Hash, NodeSource, Tile, leaf_hash, node_hash, sha256};
 pub use writer::{InitOptions, Ledger};

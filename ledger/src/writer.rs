@@ -23,7 +23,7 @@ use std::sync::Arc;
 use backtrail_schemas::Timestamp;
 
 pub use init::InitOptions;
-pub(crate) use publish::{CHECKPOINT, day_changes, note_path, size_of};
+pub(crate) use publish::{CHECKPOINT, day_changes, kept_sizes, note_path, size_of};
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;

@@ -5,5 +5,6 @@
 mod attacks;
 mod bytes;
 mod forge;
+mod resources;
 mod support;
 mod write;
