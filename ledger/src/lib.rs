@@ -3,8 +3,9 @@
 //! Read in this order: [`tlog`] is the tree, [`note`], [`key`] and [`checkpoint`] the signed head; [`storage`] says what a
 //! disk must promise, [`frame`] and [`wal`] how rows become durable, [`segment`] how they are sealed, [`vault`] what lies
 //! beside them; [`writer`] tells the story of a write and [`snapshot`] that of a read; [`verify`] believes none of it.
-//! [`resources`] and [`export`] show the log to other people's tools.
+//! [`socket`] lets other processes append through the one that writes; [`resources`] and [`export`] show the log to other people's tools.
 
+mod appender;
 pub mod checkpoint;
 pub mod clock;
 pub mod commitment;
@@ -19,9 +20,11 @@ pub mod key;
 pub mod limits;
 mod log;
 pub mod note;
+mod prover;
 pub mod resources;
 pub mod segment;
 pub mod snapshot;
+pub mod socket;
 pub mod state;
 pub mod storage;
 pub mod tiles;
@@ -31,12 +34,14 @@ pub mod verify;
 pub mod wal;
 pub mod writer;
 
+pub use appender::Appender;
 pub use checkpoint::{Checkpoint, TlogProof};
 pub use clock::Clock;
 pub use error::{Error, Kind};
 pub use intake::{Outcome, QuarantineId, Receipt, Submission};
 pub use key::{DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};
 pub use note::Note;
+pub use prover::Prover;
 pub use resources::{ResourcePath, Resources};
 pub use snapshot::Snapshot;
 pub use tlog::{Frontier, Hash, NodeSource, Tile, leaf_hash, node_hash, sha256};

@@ -14,11 +14,12 @@ use crate::error::{Error, Kind};
 use crate::key::Vkey;
 use crate::limits::TREE_SIZE_MAX;
 use crate::note::Note;
+use crate::prover::prove;
 use crate::segment::read::Segment;
 use crate::segment::{Seal, chain};
 use crate::storage::{Local, Storage};
 use crate::tiles::TileReader;
-use crate::tlog::{Frontier, NodeSource as _, inclusion_proof, leaf_hash, verify_inclusion};
+use crate::tlog::{Frontier, NodeSource as _, leaf_hash};
 use crate::vault::{self, EventRecord, IdentityRecord, QuarantineRecord};
 use crate::wal;
 use crate::writer::{CHECKPOINT, kept_sizes, note_path};
@@ -240,15 +241,7 @@ impl Snapshot {
     /// # Errors
     /// There is no such row, or a tile is missing or not the one that was signed.
     pub fn inclusion_proof(&self, seq: u64) -> Result<TlogProof, Error> {
-        let tiles = TileReader::new(&self.store, self.checkpoint.size);
-        let hashes = inclusion_proof(seq, self.checkpoint.size, &tiles)?;
-        let leaf = tiles.node(0, seq)?;
-        if !verify_inclusion(&leaf, seq, self.checkpoint.size, &hashes, &self.checkpoint.root) {
-            return Err(Error::tampered(format!(
-                "the tiles around row {seq} are not those that were signed"
-            )));
-        }
-        Ok(TlogProof { index: seq, extra: None, hashes, checkpoint: self.note.clone() })
+        prove(&self.store, &self.note, &self.checkpoint, seq)
     }
 
     /// The row of an event.
@@ -374,7 +367,7 @@ fn segment_leaves(segment: &Segment, start: u64) -> Leaves {
     Box::new(leaves.zip(start..).map(|(leaf, seq)| Ok((seq, leaf?))))
 }
 
-fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
+pub(crate) fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
     let bytes = store.read_all(path).map_err(|e| match e.kind() {
         Kind::Missing => Error::new(Kind::Missing, format!("no checkpoint `{path}`")),
         _ => e,
@@ -382,13 +375,12 @@ fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
     String::from_utf8(bytes).map_err(|_| Error::tampered(format!("`{path}` is not text")))?.parse()
 }
 
-/// The sealed chain, the leaves behind it, up to `head`, and the ends of their batches. Segments of `known` are not read
+/// The sealed chain, the leaves behind it, and the ends of their batches.
+type Tail = (Vec<Seal>, Vec<Vec<u8>>, Vec<u64>);
+
+/// The sealed chain and what lies behind it, up to `head`. Segments of `known` are not read
 /// again.
-fn read_tail(
-    store: &dyn Storage,
-    head: &Checkpoint,
-    known: &[Seal],
-) -> Result<(Vec<Seal>, Vec<Vec<u8>>, Vec<u64>), Error> {
+fn read_tail(store: &dyn Storage, head: &Checkpoint, known: &[Seal]) -> Result<Tail, Error> {
     // The newest file with a row below the head: a seal may be under way behind it.
     let below = wal::files(store)?.into_iter().rev().find(|(first, _)| *first < head.size);
     let Some((first, path)) = below else {

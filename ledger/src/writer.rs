@@ -29,6 +29,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::error::{Error, Kind};
+use crate::intake::people;
 use crate::key::Signer;
 use crate::limits::{CLOCK_GAP_US, CLOCK_STEP_US, SEAL_AGE_US};
 use crate::log::Log;
@@ -187,9 +188,11 @@ impl Ledger {
     /// Appends the entry that an idle log shows to prove that it is alive, and publishes it.
     ///
     /// # Errors
-    /// As [`Ledger::publish`].
+    /// As [`Ledger::publish`]; `Clock` when the clock jumped.
     pub fn heartbeat(&mut self) -> Result<Checkpoint, Error> {
         self.guarded(|ledger| {
+            // A time that jumped would stay in the log, whoever wrote it.
+            ledger.check_clock()?;
             let key = ledger.log.size().to_string();
             ledger.push_entry("heartbeat", &key, &[])?;
             ledger.flush()?;
@@ -219,8 +222,11 @@ impl Ledger {
     /// Says that two pseudonyms are one human: appends `ledger/identity` with action `linked`.
     ///
     /// # Errors
-    /// As [`Ledger::publish`]; `Reject` if they are linked already.
+    /// As [`Ledger::publish`]; `Reject` if they are linked already, or are not two pseudonyms of people.
     pub fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {
+        if pseudonym == same_as || ![pseudonym, same_as].into_iter().all(people::is_person) {
+            return Err(Error::reject(format!("`{pseudonym}`, `{same_as}`: not two people")));
+        }
         self.guarded(|ledger| {
             let fields = [("action", "linked"), ("pseudonym", pseudonym), ("same_as", same_as)];
             let seq =

@@ -6,5 +6,6 @@ mod attacks;
 mod bytes;
 mod forge;
 mod resources;
+mod socket;
 mod support;
 mod write;
