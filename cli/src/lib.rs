@@ -8,6 +8,7 @@ mod exit;
 mod output;
 mod overview;
 mod rows;
+mod serve;
 mod session;
 mod vkeys;
 
@@ -52,6 +53,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Prove(args) => commands::evidence::prove(global, args),
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),
         Command::Export(what) => commands::evidence::export(global, what),
+        Command::Serve(args) => serve::serve(global, args),
         Command::Seal(args) => commands::keys::seal(global, args),
         Command::Sql(args) => commands::ask::sql(global, args),
         Command::Metrics(args) => commands::ask::metrics(global, args),

@@ -54,3 +54,35 @@ PY
 done
 accepts "$work/log"
 echo "exported: accepted by both, $refused changes refused"
+
+# The same over HTTP, from a copy of the ledger: a server adds to it.
+cp -a "$ledger" "$work/served"
+test ! -f "$ledger.key" || cp -a "$ledger.key" "$work/served.key"
+changed() {
+  python3 - "$work/served/$1" <<'PY'
+import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[len(data) // 2] ^= 1
+open(sys.argv[1], "wb").write(data)
+PY
+}
+"$backtrail" serve --ledger "$work/served" --listen 127.0.0.1:0 2> "$work/server" &
+server=$!
+trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+address=
+for _ in $(seq 100); do
+  address=$(grep -o 'http://[0-9.:]*' "$work/server") && break
+  sleep 0.1
+done
+test -n "$address" || { cat "$work/server"; exit 1; }
+accepts "$address"
+# A tile that rots on disk is served as it is, and refused.
+changed tile/0/000
+for verifier in by_go by_python; do
+  if $verifier "$address" > "$work/said" 2>&1; then echo "$verifier accepts a changed tile from the server"; exit 1; fi
+done
+changed tile/0/000
+accepts "$address"
+kill $server
+wait $server
+echo "served: accepted by both, a changed tile refused"

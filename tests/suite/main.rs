@@ -6,6 +6,7 @@ mod demo;
 mod errors;
 mod kill;
 mod readme;
+mod serve;
 mod tidy;
 mod tool;
 mod whole_way;

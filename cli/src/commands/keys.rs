@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use backtrail_ledger::socket::Client;
 use backtrail_ledger::{
-    Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer,
+    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Snapshot,
+    demo_signer,
 };
 
 use crate::args::{Global, Init, Seal};
 use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
-use crate::exit::{CANNOT_WRITE, Failure, unwritable};
+use crate::exit::{CANNOT_WRITE, Failure, TRY_LATER, unwritable};
 use crate::output::{Out, say};
 
 /// `init`
@@ -79,12 +81,34 @@ fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
 pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
     let config = Config::read(global)?;
     let dir = config.ledger(global)?;
-    let mut ledger = open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = appender(&config, &dir, args.key.key.as_ref())?;
     ledger.seal()?;
     let head = ledger.publish()?;
     let mut out = Out::new();
     out.line(format_args!("sealed; size {}, root {}", head.size, head.root))?;
     out.finish()
+}
+
+/// What appends to the ledger at `dir`: the server that writes it, if one answers, else this process. Only the latter needs
+/// the key.
+pub(crate) fn appender(
+    config: &Config,
+    dir: &Path,
+    key: Option<&PathBuf>,
+) -> Result<Box<dyn Appender>, Failure> {
+    match Client::connect(dir) {
+        Ok(client) => Ok(Box::new(client)),
+        Err(e) if e.kind() == Kind::Missing => Ok(Box::new(open(config, dir, key)?)),
+        // Somebody listens and does not answer: the lock names the process.
+        Err(unanswered) => match open(config, dir, key) {
+            Ok(ledger) => Ok(Box::new(ledger)),
+            Err(locked) if locked.exit == TRY_LATER => {
+                Err(Failure::new(TRY_LATER, format_args!("{}; {unanswered}", locked.message))
+                    .hint("wait for it, or stop it"))
+            }
+            Err(other) => Err(other),
+        },
+    }
 }
 
 /// Opens the ledger at `dir` for writing.

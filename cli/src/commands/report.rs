@@ -47,7 +47,7 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
         request: request(target, &args.formats),
         out: &args.out,
     })?;
-    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
     let manifest = args.out.join("manifest.json");
     let manifest = std::fs::read(&manifest).map_err(|e| unreadable(&manifest, &e))?;
     let digest = hex(&backtrail_ledger::sha256(&manifest).0);

@@ -26,7 +26,7 @@ fn ledger(folder: &Path) -> Ledger {
 }
 
 fn options(path: PathBuf) -> Options {
-    Options { paths: vec![path], source: None, context: Context::file() }
+    Options { paths: vec![path], source: None, context: Context::file(), publish_first: false }
 }
 
 fn ran(ledger: &mut Ledger, options: &Options) -> Totals {
