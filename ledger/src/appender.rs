@@ -16,8 +16,8 @@ pub trait Appender {
     /// Seals the rows of the tail into a segment.
     fn seal(&mut self) -> Result<(), Error>;
 
-    /// Appends `ledger/report_issued` with these fields and returns its row.
-    fn issue_report(&mut self, fields: &[(&str, &str)]) -> Result<u64, Error>;
+    /// Appends `ledger/report_issued` with these fields, keeps the checkpoint `note`, and returns the row.
+    fn issue_report(&mut self, note: &str, fields: &[(&str, &str)]) -> Result<u64, Error>;
 
     /// Says that two pseudonyms are one human and returns the row.
     fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error>;
@@ -42,8 +42,8 @@ impl Appender for Ledger {
         Self::seal(self)
     }
 
-    fn issue_report(&mut self, fields: &[(&str, &str)]) -> Result<u64, Error> {
-        Self::issue_report(self, fields)
+    fn issue_report(&mut self, note: &str, fields: &[(&str, &str)]) -> Result<u64, Error> {
+        Self::issue_report(self, note, fields)
     }
 
     fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {

@@ -9,7 +9,7 @@
 //! {"append": [submission, …]}                   → {"receipts": [receipt, …]}, all durable
 //! "publish"                                     → {"checkpoint": "<the three lines>"}
 //! "seal" · "confirm_clock"                      → "done"
-//! {"issue_report": [["name", "value"], …]}      → {"row": 5}
+//! {"issue_report": {"checkpoint": note, "fields": [["name", "value"], …]}} → {"row": 5}
 //! {"link": {"pseudonym": …, "same_as": …}}      → {"row": 5}
 //! anything that failed                          → {"error": {"kind": "retry", "message": "…"}}
 //! ```

@@ -200,16 +200,17 @@ impl Ledger {
         })
     }
 
-    /// Appends `ledger/report_issued` with these fields and publishes; the checkpoint that the report was made from is kept
-    /// for good as `checkpoints/<size>.note` if it is the published one. Returns the position of the entry.
+    /// Appends `ledger/report_issued` with these fields and publishes; `note`, the checkpoint that the report was made from, is
+    /// kept for good as `checkpoints/<size>.note`, though the log may have grown since. Returns the position of the entry.
     ///
     /// # Errors
-    /// As [`Ledger::publish`]; `Reject` if a field is not one, or this report was issued before.
-    pub fn issue_report(&mut self, fields: &[(&str, &str)]) -> Result<u64, Error> {
+    /// As [`Ledger::publish`]; `Reject` if a field is not one, this report was issued before, or `note` is not a checkpoint of this
+    /// log.
+    pub fn issue_report(&mut self, note: &str, fields: &[(&str, &str)]) -> Result<u64, Error> {
         self.guarded(|ledger| {
-            let head = ledger.publish_head(true)?;
+            ledger.publish_head(false)?;
             let shown: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            let size = head.size.to_string();
+            let size = ledger.keep_checkpoint(note)?.to_string();
             let mut all = vec![("checkpoint", size.as_str())];
             all.extend_from_slice(fields);
             let seq = ledger.push_entry("report_issued", &shown.join("\n"), &all)?;

@@ -51,7 +51,8 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
     let manifest = args.out.join("manifest.json");
     let manifest = std::fs::read(&manifest).map_err(|e| unreadable(&manifest, &e))?;
     let digest = hex(&backtrail_ledger::sha256(&manifest).0);
-    ledger.issue_report(&[("manifest_sha256", &digest), ("report_id", &summary.report_id)])?;
+    let fields = [("manifest_sha256", digest.as_str()), ("report_id", summary.report_id.as_str())];
+    ledger.issue_report(&snapshot.note(), &fields)?;
     let mut out = Out::new();
     out.line(format_args!("{}", told(&summary, &args.out)))?;
     out.finish()?;

@@ -156,9 +156,10 @@ impl Appender for Client {
         self.done(&Request::Seal)
     }
 
-    fn issue_report(&mut self, fields: &[(&str, &str)]) -> Result<u64, Error> {
+    fn issue_report(&mut self, note: &str, fields: &[(&str, &str)]) -> Result<u64, Error> {
         let owned = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        self.row(&Request::IssueReport(owned.collect()))
+        let checkpoint = note.to_owned();
+        self.row(&Request::IssueReport { checkpoint, fields: owned.collect() })
     }
 
     fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {

@@ -159,10 +159,10 @@ fn carry_out(ledger: &mut Ledger, request: Request) -> Result<Answer, Error> {
             ledger.confirm_clock()?;
             Answer::Done
         }
-        Request::IssueReport(fields) => {
+        Request::IssueReport { checkpoint, fields } => {
             let fields: Vec<(&str, &str)> =
                 fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            Answer::Row(ledger.issue_report(&fields)?)
+            Answer::Row(ledger.issue_report(&checkpoint, &fields)?)
         }
         Request::Link { pseudonym, same_as } => Answer::Row(ledger.link(&pseudonym, &same_as)?),
     })

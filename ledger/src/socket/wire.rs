@@ -19,7 +19,7 @@ pub(super) enum Request {
     Publish,
     Seal,
     ConfirmClock,
-    IssueReport(Vec<(String, String)>),
+    IssueReport { checkpoint: String, fields: Vec<(String, String)> },
     Link { pseudonym: String, same_as: String },
 }
 

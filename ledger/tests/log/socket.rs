@@ -3,13 +3,15 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use backtrail_ledger::limits::{MESSAGE_BYTES_MAX, SOCKET_CONNECTIONS_MAX};
 use backtrail_ledger::socket::{Client, Server};
+use backtrail_ledger::verify::{VerifyOptions, verify};
 use backtrail_ledger::{Appender, Kind, Submission};
 
-use crate::support::{Folder, draft, files, of, rejected, submission};
+use crate::support::{Folder, draft, files, of, rejected, submission, vkey};
 
 /// Deliveries of every kind: with people, texts, rejects, a body that is not UTF-8, doubled, amended, contradicted, and with an event
 /// that has no canonical form.
@@ -30,16 +32,27 @@ fn story() -> Vec<Submission> {
     all
 }
 
-fn feed(appender: &mut dyn Appender) -> Vec<String> {
+fn feed(appender: &mut dyn Appender, ledger: &Path) -> Vec<String> {
     let mut told = Vec::new();
+    appender.append(vec![submission(100)]).unwrap();
+    appender.publish().unwrap();
     for chunk in story().chunks(6) {
         told.extend(appender.append(chunk.to_vec()).unwrap().iter().map(|r| format!("{r:?}")));
     }
     let person = "person:aaaaaaaaaaaaaaaaaaaaaaaaaa";
     told.push(format!("{:?}", appender.link(person, "person:baaaaaaaaaaaaaaaaaaaaaaaaa")));
-    told.push(format!("{:?}", appender.issue_report(&[("report_id", "r1")])));
-    let again = appender.issue_report(&[("report_id", "r1")]);
-    told.push(again.map_err(|e| (e.kind(), e.to_string())).unwrap_err().1);
+    // A report that was made before the log grew on: its own checkpoint is the one that stays.
+    let note = std::fs::read_to_string(ledger.join("checkpoint")).unwrap();
+    let made = appender.publish().unwrap();
+    assert!(!note.contains(&format!("\n{}\n", made.size)));
+    told.push(format!("{:?}", appender.issue_report(&note, &[("report_id", "r1")])));
+    for (note, id) in
+        [(note.as_str(), "r1"), (&note.replace("/test\n", "/test\n9"), "r2"), ("", "r3")]
+    {
+        let refused = appender.issue_report(note, &[("report_id", id)]).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Reject, "{refused}");
+        told.push(refused.to_string());
+    }
     appender.confirm_clock().unwrap();
     appender.seal().unwrap();
     told.push(appender.publish().unwrap().to_string());
@@ -50,15 +63,18 @@ fn feed(appender: &mut dyn Appender) -> Vec<String> {
 fn a_log_written_through_the_socket_has_the_same_bytes() {
     let (direct, through) = (Folder::new(), Folder::new());
     let mut ledger = direct.init();
-    let told = feed(&mut ledger);
+    let told = feed(&mut ledger, &direct.ledger());
     drop(ledger);
     let ledger = Arc::new(Mutex::new(through.init()));
     let server = Server::start(&through.ledger(), Arc::clone(&ledger)).unwrap();
     let mut client = Client::connect(&through.ledger()).unwrap();
     assert_eq!((client.process(), client.simulated_clock()), (std::process::id(), true));
-    assert_eq!(feed(&mut client), told);
+    assert_eq!(feed(&mut client, &through.ledger()), told);
     drop(server);
     drop(ledger);
+    let options = VerifyOptions { keys: vec![vkey()], ..VerifyOptions::default() };
+    let report = verify(&through.ledger(), &options);
+    assert_eq!(report.exit, 0, "{:?}", report.findings);
     let (one, other) = (files(&direct.ledger()), files(&through.ledger()));
     assert_eq!(one, other);
     for file in one.iter().filter(|file| !file.starts_with("state/")) {
