@@ -1,11 +1,14 @@
 //! `backtrail.toml`, and the order of precedence: flag, environment, file.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::args::Global;
-use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
+use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE, unreadable};
+use crate::serve::limits::{HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
 
 /// The config file; every key is optional, an unknown key is an error.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +20,8 @@ pub(crate) struct Config {
     ledger: LedgerSection,
     #[serde(default)]
     pub(crate) report: ReportSection,
+    #[serde(default)]
+    pub(crate) serve: ServeSection,
     /// The folder that relative paths in the file start from.
     #[serde(skip)]
     base: PathBuf,
@@ -70,6 +75,39 @@ pub(crate) struct ReportSection {
     pub(crate) timezone: Option<String>,
 }
 
+/// `[serve]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServeSection {
+    listen: Option<String>,
+    heartbeat_s: Option<u64>,
+}
+
+/// Where `serve` listens if nothing says so: this host only.
+const LISTEN_DEFAULT: &str = "127.0.0.1:8477";
+
+impl ServeSection {
+    /// The address to listen on: flag before file before default.
+    pub(crate) fn listen(&self, flag: Option<&str>) -> Result<SocketAddr, Failure> {
+        let text = flag.or(self.listen.as_deref()).unwrap_or(LISTEN_DEFAULT);
+        text.parse().map_err(|_| {
+            let exit = if flag.is_some() { USAGE } else { BAD_INPUT };
+            Failure::new(exit, format_args!("`{text}` is not an address and port to listen on"))
+                .hint("write it like 127.0.0.1:8477 or [::1]:8477")
+        })
+    }
+
+    /// How long the log may be idle before it shows that it is alive.
+    pub(crate) fn heartbeat(&self) -> Result<Duration, Failure> {
+        let seconds = self.heartbeat_s.unwrap_or(HEARTBEAT_DEFAULT_S);
+        if HEARTBEAT_S.contains(&seconds) {
+            return Ok(Duration::from_secs(seconds));
+        }
+        Err(Failure::new(BAD_INPUT, format_args!("serve.heartbeat_s = {seconds} is out of range"))
+            .hint(format_args!("{} to {} seconds", HEARTBEAT_S.start(), HEARTBEAT_S.end())))
+    }
+}
+
 /// The file that is read without being asked for.
 const DEFAULT_FILE: &str = "backtrail.toml";
 
@@ -84,7 +122,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.policy, ledger.anchor, report.overlay, report.timezone")
+                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)

@@ -9,6 +9,7 @@ mod output;
 mod outside;
 mod overview;
 mod rows;
+mod serve;
 mod session;
 mod vkeys;
 
@@ -52,6 +53,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Prove(args) => commands::evidence::prove(global, args),
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),
         Command::Export(what) => commands::evidence::export(global, what),
+        Command::Serve(args) => serve::serve(global, args),
         Command::Seal(args) => commands::keys::seal(global, args),
         Command::Anchor(args) => commands::anchor::anchor(global, args),
         Command::Witness(what) => commands::witness::witness(what),

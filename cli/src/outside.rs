@@ -12,7 +12,7 @@ use std::time::Duration;
 use backtrail_ledger::policy::PolicyWitness;
 use backtrail_ledger::storage::{Local, Storage};
 use backtrail_ledger::witness::client::{Submission, Verdict, monitoring_path};
-use backtrail_ledger::{Checkpoint, Ledger, Note, Policy, Vkey};
+use backtrail_ledger::{Checkpoint, Note, NoteSignature, Policy, Vkey};
 use ureq::Agent;
 
 use crate::config::{Anchor, Config, Git};
@@ -137,12 +137,18 @@ impl Outside {
         Ok(Some(format!("{by} cannot be asked what it knows: the log grows too fast")))
     }
 
-    /// Has the published head cosigned. Witnesses that cannot be reached are named in a warning, and counted.
-    pub(crate) fn submit(&self, dir: &Path, ledger: &mut Ledger) -> Result<usize, Failure> {
+    /// Has the published head cosigned, and hands its size and the cosignatures to `add`. Witnesses that cannot be reached
+    /// are named in a warning, and counted.
+    pub(crate) fn submit(
+        &self,
+        dir: &Path,
+        key: &Vkey,
+        add: impl FnOnce(u64, &[NoteSignature]) -> Result<bool, backtrail_ledger::Error>,
+    ) -> Result<usize, Failure> {
         if self.witnesses.is_empty() {
             return Ok(0);
         }
-        let submission = Submission::read(dir, ledger.vkey())?;
+        let submission = Submission::read(dir, key)?;
         let stored = submission.cosignatures()?;
         let missing = self.witnesses.iter().filter(|(witness, _)| {
             !stored.iter().any(|line| line.holds(&submission.note().text, &witness.key))
@@ -170,7 +176,7 @@ impl Outside {
                 Verdict::From(_) => {}
             }
         }
-        ledger.add_cosignatures(submission.head().size, &lines)?;
+        add(submission.head().size, &lines)?;
         contradiction.map_or(Ok(unreached), Err)
     }
 

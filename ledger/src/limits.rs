@@ -69,6 +69,21 @@ pub const CLOCK_STEP_US: i64 = 5 * 60 * 1_000_000;
 /// How far the clock may be past the last row when a ledger is opened, in microseconds.
 pub const CLOCK_GAP_US: i64 = 30 * 24 * 3600 * 1_000_000;
 
+/// The longest message of the writer's socket, in bytes: a delivery of 25 MiB as base64, with events that repeat it.
+pub const MESSAGE_BYTES_MAX: usize = 128 << 20;
+
+/// How many processes may append through the writer's socket at once; each may hold one message in memory.
+pub const SOCKET_CONNECTIONS_MAX: usize = 8;
+
+/// How long the writer's socket waits for the next bytes of a message, in seconds: its peer is a process on this host.
+pub const SOCKET_PATIENCE_S: u64 = 30;
+
+/// How long the writer's socket takes to close, in seconds, if the thread that accepts does not wake up.
+pub const STOP_PATIENCE_S: u64 = 2;
+
+/// How long a process waits for the writer's answer, in seconds: it may be sealing, and others may be waiting too.
+pub const ANSWER_PATIENCE_S: u64 = 120;
+
 const _: () = assert!(LEAF_BYTES_MAX < FRAME_BYTES_MAX && FRAME_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(ADD_CHECKPOINT_BYTES_MAX < NOTE_BYTES_MAX);
 const _: () = assert!(ADD_CHECKPOINT_HASHES_MAX < PROOF_HASHES_MAX);

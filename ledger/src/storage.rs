@@ -85,7 +85,7 @@ pub trait Storage: Send + Sync {
 }
 
 /// A folder of the local file system.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Local {
     root: PathBuf,
 }

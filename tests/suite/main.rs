@@ -9,6 +9,7 @@ mod formats;
 mod kill;
 mod people;
 mod readme;
+mod serve;
 mod shapes;
 mod tidy;
 mod tool;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use backtrail_ledger::verify::{self, Level, Report, VerifyOptions};
-use backtrail_ledger::{Policy, Snapshot, TlogProof, leaf_hash};
+use backtrail_ledger::{Policy, Resources, Snapshot, TlogProof, export, leaf_hash};
 
 use crate::args::{self, Export, Global, Prove, Verify, VerifyProof};
 use crate::config::Config;
@@ -155,14 +155,40 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))
 }
 
-/// `export events`
+/// `export events|tiles`
 pub(crate) fn export(global: &Global, what: &Export) -> Result<(), Failure> {
-    let Export::Events = what;
     let dir = Config::read(global)?.ledger(global)?;
+    let snapshot = Snapshot::open(&dir, None)?;
     let mut out = Out::new();
-    for leaf in Snapshot::open(&dir, None)?.leaves() {
-        let (_, leaf) = leaf?;
-        out.with(|stdout| stdout.write_all(&leaf).and_then(|()| stdout.write_all(b"\n")))?;
+    match what {
+        Export::Events => {
+            for leaf in snapshot.leaves() {
+                let (_, leaf) = leaf?;
+                out.with(|stdout| stdout.write_all(&leaf).and_then(|()| stdout.write_all(b"\n")))?;
+            }
+        }
+        Export::Tiles { dir: target } => {
+            refuse_ledger(target)?;
+            let head = snapshot.checkpoint().clone();
+            let done = export::tiles(&Resources::new(snapshot)?, target)?;
+            out.line(format_args!(
+                "{}: size {}, root {}; {} files written, {} were there",
+                target.display(),
+                head.size,
+                head.root,
+                done.written,
+                done.kept
+            ))?;
+        }
     }
     out.finish()
+}
+
+/// A ledger has tiles of its own, and its checkpoint is its writer's.
+fn refuse_ledger(target: &Path) -> Result<(), Failure> {
+    if ["wal", "segments", "state"].iter().any(|part| target.join(part).exists()) {
+        return Err(Failure::new(USAGE, format_args!("{} is a ledger", target.display()))
+            .hint("name a folder of its own for the export"));
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use crate::args::{Formatted, Global, Link, People};
 use crate::config::Config;
 use crate::exit::{Failure, NO_INPUT, USAGE};
 use crate::output::Out;
+use crate::outside::Outside;
 use crate::rows;
 
 /// `people list` and `people link`
@@ -30,9 +31,10 @@ fn link(global: &Global, args: &Link) -> Result<(), Failure> {
     let dir = config.ledger(global)?;
     let accounts = Snapshot::open(&dir, None)?.accounts()?;
     let (one, same) = (find(&accounts, &args.account)?, find(&accounts, &args.same_as)?);
-    let mut ledger = keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = keys::appender(&config, &dir, args.key.key.as_ref())?;
     ledger.link(one, same)?;
     let head = ledger.publish()?;
+    ledger.submit(&Outside::read(&config)?, &dir)?;
     let mut out = Out::new();
     out.line(format_args!("{one} and {same} are one person; size {}", head.size))?;
     out.finish()

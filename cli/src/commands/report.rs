@@ -51,12 +51,13 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
         request: request(target, &args.formats),
         out: &args.out,
     })?;
-    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
     let manifest = args.out.join("manifest.json");
     let manifest = std::fs::read(&manifest).map_err(|e| unreadable(&manifest, &e))?;
     let digest = hex(&backtrail_ledger::sha256(&manifest).0);
-    ledger.issue_report(&[("manifest_sha256", &digest), ("report_id", &summary.report_id)])?;
-    outside.submit(&dir, &mut ledger)?;
+    let fields = [("manifest_sha256", digest.as_str()), ("report_id", summary.report_id.as_str())];
+    ledger.issue_report(&snapshot.note(), &fields)?;
+    ledger.submit(&outside, &dir)?;
     let mut out = Out::new();
     out.line(format_args!("{}", told(&summary, &args.out)))?;
     out.finish()?;

@@ -45,7 +45,7 @@ pub(super) fn check(
     }
     let first_row = leaf::decode(leaves[0])?;
     let seals =
-        if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row)? };
+        if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row, &[])? };
     if contents.end != End::Clean {
         check.leftover(&path, "rows of an append that was interrupted");
     }

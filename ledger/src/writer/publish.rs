@@ -98,6 +98,32 @@ impl Ledger {
         Ok(())
     }
 
+    /// Keeps a checkpoint that was published before, with its partial tiles, and returns its size.
+    pub(super) fn keep_checkpoint(&self, note: &str) -> Result<u64, Error> {
+        let refused = |e: Error| Error::reject(format!("not a checkpoint of this log: {e}"));
+        let key = self.signer.vkey().clone();
+        let (checkpoint, note) = Checkpoint::open(note, &[key]).map_err(refused)?;
+        let tiles = TileReader::new(&*self.store, checkpoint.size);
+        let published = self.log.published.as_ref().map_or(0, |head| head.size);
+        if checkpoint.size == 0
+            || checkpoint.size > published
+            || root_of(checkpoint.size, &tiles)? != checkpoint.root
+        {
+            return Err(Error::reject("not a checkpoint of this log"));
+        }
+        // Tiles first: a kept note says that they are there.
+        let mut missing = Vec::new();
+        for (level, full, partial) in Tile::levels(checkpoint.size) {
+            let Some(partial) = partial else { continue };
+            if self.store.read_if_any(&partial.path())?.is_none() {
+                missing.push((partial.path(), tile::to_bytes(&tiles.tile(level, full)?)));
+            }
+        }
+        self.store.create(&missing)?;
+        self.keep_note(checkpoint.size, note.to_string().as_bytes())?;
+        Ok(checkpoint.size)
+    }
+
     fn keep_note(&self, size: u64, note: &[u8]) -> Result<(), Error> {
         let path = note_path(size);
         match self.store.read_if_any(&path)? {

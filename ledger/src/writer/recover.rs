@@ -98,7 +98,7 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
         .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
 
     let mut log = empty_log(origin, false, [0; 32]);
-    log.seals = chain::read_back(store, first, events[0].clone())?;
+    log.seals = chain::read_back(store, first, events[0].clone(), &[])?;
     restore_tree(&mut log, store, signer, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
         let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };

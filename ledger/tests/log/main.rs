@@ -8,5 +8,7 @@ mod bytes;
 mod faults;
 mod forge;
 mod mutations;
+mod resources;
+mod socket;
 mod support;
 mod write;
