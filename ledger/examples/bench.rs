@@ -16,14 +16,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use arrow::record_batch::RecordBatch;
 use backtrail_ledger::verify::{Level, VerifyOptions, verify};
 use backtrail_ledger::{
-    Clock, FileSigner, InitOptions, Ledger, Signer, Snapshot, Submission, Vkey, leaf_hash,
+    Clock, FileSigner, InitOptions, Ledger, SharedLedger, Signer, Snapshot, Submission, Vkey,
+    leaf_hash,
 };
 use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Timestamp, id, rows};
 use parquet::arrow::ArrowWriter;
@@ -116,56 +116,33 @@ fn fdatasync(dir: &Path, bytes: usize) -> f64 {
     rate(count, begin.elapsed())
 }
 
-type Request = (Vec<Submission>, SyncSender<()>);
-
-/// Several clients, one writer: it takes every request that waits into one append, as a server does.
+/// Several clients of one writer, each with one batch under way.
 fn append(dir: &Path, clients: u64, batch: u64, seconds: u64) {
     let ledger_dir = dir.join(format!("append-{clients}-{batch}"));
     let options = InitOptions::default();
-    let mut ledger = Ledger::init(&ledger_dir, &options, signer(), Arc::new(SystemClock)).unwrap();
-    let (sender, receiver): (SyncSender<Request>, Receiver<Request>) =
-        sync_channel(clients as usize);
+    let ledger = Ledger::init(&ledger_dir, &options, signer(), Arc::new(SystemClock)).unwrap();
+    let ledger = SharedLedger::new(ledger);
     let begin = Instant::now();
     let until = begin + Duration::from_secs(seconds);
-    let writer = thread::spawn(move || {
-        while let Ok(first) = receiver.recv() {
-            let (mut all, mut answers) = (first.0, vec![first.1]);
-            while let Ok((more, answer)) = receiver.try_recv() {
-                all.extend(more);
-                answers.push(answer);
-            }
-            ledger.append(all).unwrap();
-            for answer in answers {
-                answer.send(()).unwrap();
-            }
-        }
-    });
-    let client = |number: u64, sender: SyncSender<Request>| {
+    let client = |number: u64| {
         let mut times = Vec::new();
         let mut next = number << 40;
         while Instant::now() < until {
             let submissions = (next..next + batch).map(submission).collect();
             next += batch;
-            let (answer, answered) = sync_channel(1);
             let sent = Instant::now();
-            sender.send((submissions, answer)).unwrap();
-            answered.recv().unwrap();
+            ledger.append(submissions).unwrap();
             times.push(sent.elapsed());
         }
         times
     };
+    let client = &client;
     let mut times: Vec<Duration> = thread::scope(|scope| {
-        let running: Vec<_> = (0..clients)
-            .map(|number| {
-                let sender = sender.clone();
-                scope.spawn(move || client(number, sender))
-            })
-            .collect();
+        let running: Vec<_> =
+            (0..clients).map(|number| scope.spawn(move || client(number))).collect();
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     let elapsed = begin.elapsed();
-    drop(sender);
-    writer.join().unwrap();
     times.sort_unstable();
     let events = rate(times.len() as u64 * batch, elapsed);
     let at = |q: usize| times[times.len() * q / 100].as_secs_f64() * 1000.0;

@@ -14,12 +14,12 @@ pub(crate) mod limits;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backtrail_ledger::socket::Server;
-use backtrail_ledger::{Clock as _, Kind, Ledger, Signer as _};
+use backtrail_ledger::{Clock as _, Kind, SharedLedger, Signer as _};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::{Global, Serve};
@@ -45,7 +45,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let ledger = keys::open(&config, &dir, args.key.key.as_ref())?;
     let origin = ledger.checkpoint().origin.clone();
-    let ledger = Arc::new(Mutex::new(ledger));
+    let ledger = Arc::new(SharedLedger::new(ledger));
     let contradiction = witnessed(Outside::read(&config)?, dir.clone(), Arc::clone(&ledger));
     let socket = Server::start(&dir, Arc::clone(&ledger))?;
     let runtime = session::runtime()?;
@@ -55,7 +55,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     // No new requests; those under way are answered. Then what they appended is published.
     runtime.block_on(server.stop());
     drop(socket);
-    let published = lock(&ledger).publish();
+    let published = ledger.lock().publish();
     ended?;
     let head = published?;
     say(format_args!("stopped at size {}", head.size));
@@ -87,22 +87,18 @@ fn stop_signal() -> Result<mpsc::Receiver<()>, Failure> {
 }
 
 /// Has new heads cosigned from time to time, beside everything else, and tells when a witness knows more than the log.
-fn witnessed(
-    outside: Outside,
-    dir: PathBuf,
-    ledger: Arc<Mutex<Ledger>>,
-) -> mpsc::Receiver<Failure> {
+fn witnessed(outside: Outside, dir: PathBuf, ledger: Arc<SharedLedger>) -> mpsc::Receiver<Failure> {
     let (sender, receiver) = mpsc::channel();
-    let key = lock(&ledger).vkey().clone();
+    let key = ledger.lock().vkey().clone();
     std::thread::spawn(move || {
         let mut cosigned = 0;
         while outside.len() > 0 {
             std::thread::sleep(WITNESS_INTERVAL);
-            let size = lock(&ledger).checkpoint().size;
+            let size = ledger.lock().checkpoint().size;
             if size == cosigned {
                 continue;
             }
-            let add = |size, lines: &[_]| lock(&ledger).add_cosignatures(size, lines);
+            let add = |size, lines: &[_]| ledger.lock().add_cosignatures(size, lines);
             match outside.submit(&dir, &key, add) {
                 Ok(0) => cosigned = size,
                 // Those that were away are asked again.
@@ -114,14 +110,9 @@ fn witnessed(
     receiver
 }
 
-fn lock(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
-    // The ledger itself notices a step that did not end, and rebuilds from disk.
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Publishes, seals and shows that the log is alive, until a signal comes or the ledger cannot go on.
 fn keep(
-    ledger: &Mutex<Ledger>,
+    ledger: &SharedLedger,
     server: &http::Server,
     heartbeat: Duration,
     stop: &mpsc::Receiver<()>,
@@ -129,7 +120,7 @@ fn keep(
 ) -> Result<(), Failure> {
     let clock = SystemClock::default();
     let now_us = || clock.elapsed_us().unwrap_or_default();
-    let (mut seen, mut since_us) = (lock(ledger).size(), now_us());
+    let (mut seen, mut since_us) = (ledger.lock().size(), now_us());
     let mut told = String::new();
     loop {
         match stop.recv_timeout(Duration::from_millis(TICK_MS)) {
@@ -139,7 +130,7 @@ fn keep(
         if let Ok(known) = contradiction.try_recv() {
             return Err(known);
         }
-        let mut ledger = lock(ledger);
+        let mut ledger = ledger.lock();
         let idle = Duration::from_micros((now_us() - since_us).unsigned_abs());
         // A simulated clock has no time that passes.
         let due = idle >= heartbeat && ledger.size() == seen && !ledger.simulated_clock();

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{PATH, address, receive, send};
 use crate::error::{Error, Kind};
 use crate::intake::Submission;
 use crate::limits::{SOCKET_CONNECTIONS_MAX, SOCKET_PATIENCE_S, STOP_PATIENCE_S};
-use crate::writer::Ledger;
+use crate::shared::SharedLedger;
 
 /// The socket of a ledger whose writer is in this process. It goes away when this is dropped.
 pub struct Server {
@@ -25,7 +25,7 @@ pub struct Server {
 }
 
 struct Shared {
-    ledger: Arc<Mutex<Ledger>>,
+    ledger: Arc<SharedLedger>,
     stopping: AtomicBool,
     connections: AtomicUsize,
 }
@@ -36,7 +36,7 @@ impl Server {
     ///
     /// # Errors
     /// The socket cannot be made.
-    pub fn start(dir: &Path, ledger: Arc<Mutex<Ledger>>) -> Result<Self, Error> {
+    pub fn start(dir: &Path, ledger: Arc<SharedLedger>) -> Result<Self, Error> {
         let folder = dir.join("state");
         let listener = listen(&folder).map_err(|e| Error::io(format!("listen on `{PATH}`"), e))?;
         let shared = Arc::new(Shared {
@@ -130,41 +130,40 @@ impl Drop for Connection<'_> {
 fn serve(shared: &Shared, stream: &mut UnixStream) {
     let Ok(message) = receive(stream) else { return };
     let answer = match serde_json::from_slice(&message) {
-        Ok(request) => {
-            // A panic in another thread is a bug; the ledger rebuilds itself from disk after a step that did not end.
-            let mut ledger = shared.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-            carry_out(&mut ledger, request).unwrap_or_else(|e| wire::failed(&e))
-        }
+        Ok(request) => carry_out(&shared.ledger, request).unwrap_or_else(|e| wire::failed(&e)),
         Err(e) => wire::failed(&Error::reject(format!("not a request: {e}"))),
     };
     reply(stream, &answer);
 }
 
-fn carry_out(ledger: &mut Ledger, request: Request) -> Result<Answer, Error> {
+fn carry_out(ledger: &SharedLedger, request: Request) -> Result<Answer, Error> {
     Ok(match request {
         Request::Hello => {
-            Answer::Hello { process: std::process::id(), simulated_clock: ledger.simulated_clock() }
+            let simulated_clock = ledger.lock().simulated_clock();
+            Answer::Hello { process: std::process::id(), simulated_clock }
         }
         Request::Append(wire) => {
             let submissions = wire.into_iter().map(Submission::try_from);
             let receipts = ledger.append(submissions.collect::<Result<_, _>>()?)?;
             Answer::Receipts(receipts.into_iter().map(Into::into).collect())
         }
-        Request::Publish => Answer::Checkpoint(ledger.publish()?.to_string()),
+        Request::Publish => Answer::Checkpoint(ledger.lock().publish()?.to_string()),
         Request::Seal => {
-            ledger.seal()?;
+            ledger.lock().seal()?;
             Answer::Done
         }
         Request::ConfirmClock => {
-            ledger.confirm_clock()?;
+            ledger.lock().confirm_clock()?;
             Answer::Done
         }
         Request::IssueReport { checkpoint, fields } => {
             let fields: Vec<(&str, &str)> =
                 fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            Answer::Row(ledger.issue_report(&checkpoint, &fields)?)
+            Answer::Row(ledger.lock().issue_report(&checkpoint, &fields)?)
         }
-        Request::Link { pseudonym, same_as } => Answer::Row(ledger.link(&pseudonym, &same_as)?),
+        Request::Link { pseudonym, same_as } => {
+            Answer::Row(ledger.lock().link(&pseudonym, &same_as)?)
+        }
     })
 }
 

@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use backtrail_ledger::limits::{MESSAGE_BYTES_MAX, SOCKET_CONNECTIONS_MAX};
 use backtrail_ledger::socket::{Client, Server};
 use backtrail_ledger::verify::{VerifyOptions, verify};
-use backtrail_ledger::{Appender, Kind, Submission};
+use backtrail_ledger::{Appender, Kind, SharedLedger, Submission};
 
 use crate::support::{Folder, draft, files, of, rejected, submission, vkey};
 
@@ -65,7 +65,7 @@ fn a_log_written_through_the_socket_has_the_same_bytes() {
     let mut ledger = direct.init();
     let told = feed(&mut ledger, &direct.ledger());
     drop(ledger);
-    let ledger = Arc::new(Mutex::new(through.init()));
+    let ledger = Arc::new(SharedLedger::new(through.init()));
     let server = Server::start(&through.ledger(), Arc::clone(&ledger)).unwrap();
     let mut client = Client::connect(&through.ledger()).unwrap();
     assert_eq!((client.process(), client.simulated_clock()), (std::process::id(), true));
@@ -86,7 +86,7 @@ fn a_log_written_through_the_socket_has_the_same_bytes() {
 #[test]
 fn the_socket_is_this_users_and_goes_away() {
     let folder = Folder::new();
-    let ledger = Arc::new(Mutex::new(folder.init()));
+    let ledger = Arc::new(SharedLedger::new(folder.init()));
     let socket = folder.ledger().join("state/writer.sock");
     // What a killed process left does not matter.
     std::fs::write(&socket, "").unwrap();
@@ -109,7 +109,7 @@ fn a_ledger_deep_in_the_file_system_has_a_socket_too() {
     let dir = deep.join("ledger");
     let ledger =
         backtrail_ledger::Ledger::open(&dir, crate::support::signer(), crate::support::clock());
-    let _server = Server::start(&dir, Arc::new(Mutex::new(ledger.unwrap()))).unwrap();
+    let _server = Server::start(&dir, Arc::new(SharedLedger::new(ledger.unwrap()))).unwrap();
     let mut client = Client::connect(&dir).unwrap();
     assert_eq!(client.append(vec![submission(1)]).unwrap().len(), 1);
 }
@@ -117,9 +117,9 @@ fn a_ledger_deep_in_the_file_system_has_a_socket_too() {
 #[test]
 fn nonsense_is_refused_and_appends_nothing() {
     let folder = Folder::new();
-    let ledger = Arc::new(Mutex::new(folder.init()));
+    let ledger = Arc::new(SharedLedger::new(folder.init()));
     let _server = Server::start(&folder.ledger(), Arc::clone(&ledger)).unwrap();
-    let size = ledger.lock().unwrap().size();
+    let size = ledger.lock().size();
     let whole = |json: &str| [&(json.len() as u32).to_be_bytes()[..], json.as_bytes()].concat();
     let submission = |draft: &str| {
         whole(&format!(
@@ -158,7 +158,7 @@ fn nonsense_is_refused_and_appends_nothing() {
         let good = bytes == whole("\"hello\"");
         assert_eq!(answered && !good, answer.windows(9).any(|w| w == b"{\"error\":"), "{shown}");
     }
-    let mut ledger = ledger.lock().unwrap();
+    let mut ledger = ledger.lock();
     assert_eq!(ledger.size(), size);
     ledger.append(vec![crate::support::submission(1)]).unwrap();
 }
@@ -166,7 +166,7 @@ fn nonsense_is_refused_and_appends_nothing() {
 #[test]
 fn too_many_connections_are_told_to_come_again() {
     let folder = Folder::new();
-    let server = Server::start(&folder.ledger(), Arc::new(Mutex::new(folder.init())));
+    let server = Server::start(&folder.ledger(), Arc::new(SharedLedger::new(folder.init())));
     let _server = server.unwrap();
     let path = folder.ledger().join("state/writer.sock");
     let held: Vec<UnixStream> =
