@@ -11,5 +11,6 @@ pub(crate) mod people;
 pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod shell;
+pub(crate) mod split;
 pub(crate) mod trial;
 pub(crate) mod witness;
