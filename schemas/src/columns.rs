@@ -3,6 +3,9 @@
 //! The Arrow schema, the JSON Schema, the canonical form and `docs/events.md` are all made from it. Columns are add-only
 //! and a type never changes, because the leaf of an old row never changes.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// The type of a column, fixed at its birth. There are no floats: ratios are parts per million, measured values are
 /// decimal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +74,9 @@ impl Column {
 
 /// The column called `name`.
 pub fn column(name: &str) -> Option<&'static Column> {
-    COLUMNS.iter().find(|c| c.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Column>> =
+        LazyLock::new(|| COLUMNS.iter().map(|column| (column.name, column)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// The columns that every event has.

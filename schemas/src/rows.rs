@@ -3,18 +3,19 @@
 //! The row *is* the record: [`Rows::leaf`] makes the signed bytes from the cells that a query reads, so no cell can
 //! differ from what was signed. It never omits, repairs or coerces: what does not fit the profile is an error.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, Int64Builder, ListArray,
     ListBuilder, MapArray, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
-    TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+    TimestampMicrosecondArray, TimestampMicrosecondBuilder, new_null_array,
 };
 use arrow::datatypes::{
     DataType, Field, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
 
-use crate::columns::{COLUMNS, REQUIRED, SEQ, Type};
+use crate::columns::{COLUMNS, REQUIRED, SEQ, Type, column};
 use crate::error::Error;
 use crate::event::{Event, Value};
 use crate::leaf;
@@ -59,16 +60,19 @@ pub fn to_batch<'a>(
     events: impl IntoIterator<Item = &'a Event>,
 ) -> Result<RecordBatch, Error> {
     let events: Vec<&Event> = events.into_iter().collect();
-    let known = |name: &str| COLUMNS.iter().any(|c| c.name == name && name != SEQ);
+    let known = |name: &str| name != SEQ && column(name).is_some();
     if let Some(name) =
         events.iter().flat_map(|e| e.iter()).map(|(name, _)| name).find(|n| !known(n))
     {
         return Err(Error::field(name, "is not a column of this version"));
     }
+    // Most columns have no value in a batch, and need not be looked for in each event.
+    let present: BTreeSet<&str> = events.iter().flat_map(|e| e.iter()).map(|(n, _)| n).collect();
     let columns = COLUMNS.iter().map(|c| match c.name {
         SEQ => Arc::new(Int64Array::from_iter_values((start.cast_signed()..).take(events.len())))
             as ArrayRef,
-        name => array(c.ty, events.iter().map(|e| e.get(name))),
+        name if present.contains(name) => array(c.ty, events.iter().map(|e| e.get(name))),
+        _ => new_null_array(&data_type(c.ty), events.len()),
     });
     RecordBatch::try_new(schema(), columns.collect()).map_err(|e| Error::new(e.to_string()))
 }
@@ -191,7 +195,7 @@ impl Rows {
     pub fn new(batch: &RecordBatch) -> Result<Self, Error> {
         let mut seq = None;
         let mut columns: Vec<Cells> = Vec::with_capacity(batch.num_columns());
-        let mut lower = std::collections::BTreeSet::new();
+        let mut lower = BTreeSet::new();
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let name = field.name();
             if !lower.insert(name.to_ascii_lowercase()) {

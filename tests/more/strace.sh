@@ -15,8 +15,8 @@ head -300 all.ndjson > first.ndjson
 tail -n +301 all.ndjson > second.ndjson
 "$backtrail" ingest --ledger base --source native first.ndjson > /dev/null 2>&1
 
-# The calls that write, and how often a whole run makes each.
-calls="openat write fdatasync fsync renameat rename unlink unlinkat mkdir mkdirat ftruncate flock close"
+# The calls that write, and how often a whole run makes each. Not `close`: the standard library takes its failure for a bug.
+calls="openat write fdatasync fsync renameat rename unlink unlinkat mkdir mkdirat ftruncate flock"
 cp -r base counted
 strace -f -qq -c -S name -e "trace=$(echo $calls | tr ' ' ',')" -o counts \
   "$backtrail" ingest --ledger counted --key base.key --source native second.ndjson > /dev/null 2>&1
