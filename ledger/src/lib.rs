@@ -1,6 +1,6 @@
 //! The signed, append-only log: where events live and why they can be trusted.
 //!
-//! Read in this order: [`tlog`] is the tree, [`note`], [`key`] and [`checkpoint`] the signed head; [`storage`] says what a
+//! Read in this order: [`tlog`] is the tree, [`note`], [`key`] and [`checkpoint`] the signed head, [`keyring`] who may sign it; [`storage`] says what a
 //! disk must promise, [`frame`] and [`wal`] how rows become durable, [`segment`] how they are sealed, [`vault`] what lies
 //! beside them; [`writer`] tells the story of a write and [`snapshot`] that of a read; [`verify`] believes none of it.
 
@@ -14,6 +14,7 @@ mod index;
 pub mod intake;
 mod journal;
 pub mod key;
+pub mod keyring;
 pub mod limits;
 mod log;
 pub mod note;
@@ -32,7 +33,8 @@ pub use checkpoint::{Checkpoint, TlogProof};
 pub use clock::Clock;
 pub use error::{Error, Kind};
 pub use intake::{Outcome, QuarantineId, Receipt, Submission};
-pub use key::{DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};
+pub use key::{DEMO_SEED, ExternalSigner, FileSigner, Signer, Signers, Vkey, demo_signer, is_demo};
+pub use keyring::{Action, KeyRing, Statement};
 pub use note::Note;
 pub use snapshot::Snapshot;
 pub use tlog::{Frontier, Hash, NodeSource, Tile, leaf_hash, node_hash, sha256};

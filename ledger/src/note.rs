@@ -39,12 +39,8 @@ impl Note {
     pub fn open(&self, keys: &[Vkey]) -> Result<&str, Error> {
         let mut good = 0;
         for line in &self.signatures {
-            let matching =
-                keys.iter().filter(|key| key.name() == line.name && key.id() == line.key_id);
-            for key in matching {
-                let signature = <[u8; 64]>::try_from(line.signature.as_slice());
-                let holds = signature.is_ok_and(|s| key.verify(self.text.as_bytes(), &s));
-                if !holds {
+            for key in keys.iter().filter(|key| line.is_by(key)) {
+                if !line.holds(&self.text, key) {
                     return Err(Error::tampered(format!(
                         "the signature of `{}` does not hold",
                         line.name
@@ -57,6 +53,19 @@ impl Note {
             return Err(Error::tampered("no signature is by the key that is trusted"));
         }
         Ok(&self.text)
+    }
+}
+
+impl NoteSignature {
+    /// Whether the line claims to be by `key`.
+    pub(crate) fn is_by(&self, key: &Vkey) -> bool {
+        key.name() == self.name && key.id() == self.key_id
+    }
+
+    /// Whether it is `key`'s signature of `text`.
+    pub(crate) fn holds(&self, text: &str, key: &Vkey) -> bool {
+        let signature = <[u8; 64]>::try_from(self.signature.as_slice());
+        signature.is_ok_and(|signature| key.verify(text.as_bytes(), &signature))
     }
 }
 

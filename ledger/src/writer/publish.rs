@@ -8,7 +8,7 @@ use super::Ledger;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
-use crate::key::sign_checkpoint;
+use crate::key::sign_note;
 use crate::state::{self, State};
 use crate::storage::Storage;
 use crate::tiles::TileReader;
@@ -62,7 +62,14 @@ impl Ledger {
         self.write_state(head.clone())?;
         // 4. The one irreversible step. A crash before it: as after step 3. After it, the note that was to be kept may be
         //    missing: whatever needs it asks for it again before it goes on.
-        let note = sign_checkpoint(&head, &*self.signer)?.to_string();
+        let signers = self.signers.of(self.log.keys.valid_at(head.size));
+        if signers.is_empty() {
+            return Err(Error::reject(format!(
+                "no key here may sign a head of {} rows",
+                head.size
+            )));
+        }
+        let note = sign_note(head.to_string(), &signers)?.to_string();
         self.store.replace(CHECKPOINT, note.as_bytes())?;
         if keep {
             self.keep_note(head.size, note.as_bytes())?;
@@ -84,7 +91,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn keep_note(&self, size: u64, note: &[u8]) -> Result<(), Error> {
+    pub(super) fn keep_note(&self, size: u64, note: &[u8]) -> Result<(), Error> {
         let path = note_path(size);
         match self.store.read_if_any(&path)? {
             Some(kept) if kept == note => Ok(()),

@@ -6,5 +6,6 @@ mod attacks;
 mod bytes;
 mod faults;
 mod forge;
+mod keys;
 mod support;
 mod write;
