@@ -9,6 +9,7 @@ mod output;
 mod overview;
 mod rows;
 mod session;
+mod signers;
 mod vkeys;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),
         Command::Export(what) => commands::evidence::export(global, what),
         Command::Seal(args) => commands::keys::seal(global, args),
+        Command::Keys(what) => commands::rotation::keys(global, what),
         Command::Sql(args) => commands::ask::sql(global, args),
         Command::Metrics(args) => commands::ask::metrics(global, args),
         Command::Timeline(args) => commands::ask::timeline(global, args),

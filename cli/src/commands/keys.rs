@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backtrail_ledger::{
-    Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer,
-};
+use backtrail_ledger::{Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer};
 
 use crate::args::{Global, Init, Seal};
 use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
 use crate::exit::{CANNOT_WRITE, Failure, unwritable};
 use crate::output::{Out, say};
+use crate::signers;
 
 /// `init`
 pub(crate) fn init(args: &Init) -> Result<(), Failure> {
@@ -33,10 +32,12 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
         ..InitOptions::default()
     };
     let vkey = signer.vkey().to_string();
+    if let Some(path) = &args.recovery_key_out {
+        refuse_inside(path, &args.dir)?;
+    }
     // Keys first: a key without a ledger is harmless, a ledger whose key was never written is lost.
     signer.save(&key_path)?;
     if let (Some(recovery), Some(path)) = (&recovery, &args.recovery_key_out) {
-        refuse_inside(path, &args.dir)?;
         recovery.save(path)?;
     }
     let vkey_path = beside(&args.dir, "vkey");
@@ -64,7 +65,7 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
     out.finish()
 }
 
-fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
+pub(crate) fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
     if key.starts_with(dir) {
         return Err(Failure::new(
             CANNOT_WRITE,
@@ -89,25 +90,6 @@ pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
 
 /// Opens the ledger at `dir` for writing.
 pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<Ledger, Failure> {
-    let signer = signer(config, dir, key)?;
-    Ok(Ledger::open(dir, Box::new(signer), Arc::new(SystemClock::default()))?)
-}
-
-/// The signing key of the ledger at `dir`. A demo ledger needs no file: its key is known to everybody.
-pub(crate) fn signer(
-    config: &Config,
-    dir: &Path,
-    key: Option<&PathBuf>,
-) -> Result<FileSigner, Failure> {
-    let path = config.key(key, dir);
-    if !path.exists() {
-        let named = Snapshot::open(dir, None)?.genesis_key()?;
-        if backtrail_ledger::is_demo(&named) {
-            return Ok(demo_signer(named.name())?);
-        }
-    }
-    FileSigner::load(&path).map_err(|error| {
-        Failure::from(error)
-            .hint("name the key with --key FILE or BACKTRAIL_KEY; `init` wrote it to LEDGER.key")
-    })
+    let signers = signers::all(config, dir, key)?;
+    Ok(Ledger::open(dir, signers, Arc::new(SystemClock::default()))?)
 }

@@ -8,5 +8,6 @@ pub(crate) mod ingest;
 pub(crate) mod keys;
 pub(crate) mod quarantine;
 pub(crate) mod report;
+pub(crate) mod rotation;
 pub(crate) mod shell;
 pub(crate) mod trial;

@@ -1,0 +1,60 @@
+//! Who signs for a ledger: the keys in its key file, and the command that the config names.
+
+use std::path::{Path, PathBuf};
+
+use backtrail_ledger::{ExternalSigner, FileSigner, Signer, Snapshot, demo_signer};
+
+use crate::config::Config;
+use crate::exit::Failure;
+
+/// Everything that may sign for the ledger at `dir`. A demo ledger needs no file: its key is known to everybody.
+pub(crate) fn all(
+    config: &Config,
+    dir: &Path,
+    key: Option<&PathBuf>,
+) -> Result<Vec<Box<dyn Signer>>, Failure> {
+    let mut signers: Vec<Box<dyn Signer>> = Vec::new();
+    if let Some((command, vkey)) = config.signer()? {
+        signers.push(Box::new(ExternalSigner::new(vkey, command)?));
+    }
+    let path = config.key(key, dir);
+    if signers.is_empty() && !path.exists() {
+        let named = Snapshot::open(dir, None)?.genesis_key()?;
+        if backtrail_ledger::is_demo(&named) {
+            return Ok(vec![Box::new(demo_signer(named.name())?)]);
+        }
+    }
+    if signers.is_empty() || path.exists() {
+        let keys = in_file(&path)?;
+        signers.extend(keys.into_iter().map(|key| Box::new(key) as Box<dyn Signer>));
+    }
+    Ok(signers)
+}
+
+/// The one that signs what is not a head, such as a report: the oldest that is current.
+pub(crate) fn one(
+    config: &Config,
+    dir: &Path,
+    key: Option<&PathBuf>,
+) -> Result<Box<dyn Signer>, Failure> {
+    let mut signers = all(config, dir, key)?;
+    if signers.len() > 1 {
+        let keys = Snapshot::open(dir, None)?.keys()?;
+        let place = |signer: &dyn Signer| keys.current().position(|k| k == signer.vkey());
+        signers.retain(|signer| place(&**signer).is_some());
+        signers.sort_by_key(|signer| place(&**signer));
+    }
+    let first = signers.into_iter().next();
+    first.ok_or_else(|| {
+        Failure::new(crate::exit::BAD_INPUT, "none of the signing keys is current")
+            .hint("`backtrail keys list` says which are")
+    })
+}
+
+/// The private keys of a file.
+pub(crate) fn in_file(path: &Path) -> Result<Vec<FileSigner>, Failure> {
+    FileSigner::load_all(path).map_err(|error| {
+        Failure::from(error)
+            .hint("name the key with --key FILE or BACKTRAIL_KEY; `init` wrote it to LEDGER.key")
+    })
+}
