@@ -119,6 +119,9 @@ impl Ledger {
             // Nobody can sign rows that were durable and not published any more: no day may end behind them.
             let published = self.log.published.as_ref().map(|head| head.size);
             let last = self.log.last_recorded.filter(|_| published != Some(self.log.committed));
+            if let Some(size) = published {
+                self.keep_published(size)?;
+            }
             let at = last.unwrap_or_else(|| self.entry_time());
             for note in statements {
                 self.enter(note, at)?;

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use backtrail_ledger::key::{sign_checkpoint, sign_note};
 use backtrail_ledger::verify::{Level, Report, VerifyOptions, verify};
 use backtrail_ledger::{
-    Action, Checkpoint, FileSigner, InitOptions, Kind, Ledger, Note, Signer, Snapshot, Statement,
-    Vkey, leaf_hash,
+    Action, Checkpoint, Clock, ExternalSigner, FileSigner, InitOptions, Kind, Ledger, Note, Signer,
+    Snapshot, Statement, Vkey, leaf_hash,
 };
 
 use crate::forge::{leaves, rewrite_signed};
-use crate::support::{Folder, ORIGIN, clock, simulated, submission};
+use crate::support::{Fixed, Folder, ORIGIN, at, clock, files, simulated, submission};
 
 /// Key `n` of the log; 7 is that of genesis.
 fn key(n: u8) -> FileSigner {
@@ -403,4 +404,96 @@ fn a_key_is_stolen_during_the_overlap() {
     // The stolen key is no voucher any more.
     drop(ledger);
     assert!(Ledger::open(&dir, signers(&[7]), clock()).is_err());
+}
+
+/// The entry is durable and the head is not signed: as after a crash between the two, the next opening publishes it.
+#[test]
+fn a_signer_fails_between_an_entry_and_its_head() {
+    let failing = |n: u8| -> Box<dyn Signer> {
+        Box::new(ExternalSigner::new(vkey(n), vec!["false".to_owned()]).unwrap())
+    };
+    let folder = begun();
+    let dir = folder.ledger();
+    let size = head(&dir).size;
+    let both: Vec<Box<dyn Signer>> = vec![Box::new(key(7)), failing(8)];
+    let mut ledger = Ledger::open(&dir, both, clock()).unwrap();
+    assert_eq!(ledger.add_key(&vkey(8)).unwrap_err().kind(), Kind::Retry);
+    drop(ledger);
+    assert_eq!(head(&dir).size, size);
+    holds(&dir, &[7]);
+    drop(open(&folder, &[7, 8]));
+    assert_eq!(head(&dir).size, size + 1);
+    holds(&dir, &[7]);
+
+    let mut ledger = Ledger::open(&dir, vec![failing(8)], clock()).unwrap();
+    assert_eq!(ledger.retire_key(&vkey(7)).unwrap_err().kind(), Kind::Retry, "nothing said");
+    drop(ledger);
+    let statements = [
+        said(&dir, Action::Added, 9, RECOVERY),
+        said(&dir, Action::Compromised, 7, RECOVERY),
+        said(&dir, Action::Compromised, 8, RECOVERY),
+    ];
+    let say = |signer| Ledger::open_with_statements(&dir, signer, clock(), &statements);
+    assert_eq!(say(vec![failing(9)]).err().unwrap().kind(), Kind::Retry);
+    holds(&dir, &[8]);
+    drop(say(signers(&[9])).unwrap());
+    assert_eq!(signed_by(&dir), [vkey(9).id()]);
+    assert_eq!(head(&dir).size, size + 4);
+    for pinned in [7, 8, 9] {
+        holds(&dir, &[pinned]);
+    }
+}
+
+/// Days end while keys change; the note of each day's end is one by a key of its time.
+#[test]
+fn keys_change_over_midnight() {
+    let day =
+        |n: u8| -> Arc<dyn Clock> { Arc::new(Fixed(at(&format!("2026-10-{n:02}T12:00:00Z")))) };
+    for (unsigned, stolen) in [(false, false), (false, true), (true, true)] {
+        let folder = Folder::new();
+        let dir = folder.ledger();
+        let options = InitOptions { recovery_key: Some(vkey(RECOVERY)), ..InitOptions::default() };
+        let mut ledger = Ledger::init(&dir, &options, signers(&[7]), day(1)).unwrap();
+        ledger.append(vec![submission(1)]).unwrap();
+        ledger.publish().unwrap();
+        drop(ledger);
+        let on = |n: u8, keys: &[u8]| Ledger::open(&dir, signers(keys), day(n)).unwrap();
+        on(2, &[7, 8]).add_key(&vkey(8)).unwrap();
+        on(3, &[7, 8]).retire_key(&vkey(7)).unwrap();
+        let mut ledger = on(4, &[8]);
+        ledger.append(vec![submission(2)]).unwrap();
+        ledger.publish().unwrap();
+        if unsigned {
+            ledger.append(vec![submission(3)]).unwrap();
+        }
+        drop(ledger);
+        // Key 8 is lost. That it was stolen may be said, or not.
+        let mut statements = vec![said(&dir, Action::Added, 9, RECOVERY)];
+        if stolen {
+            statements.push(said(&dir, Action::Compromised, 8, RECOVERY));
+        }
+        drop(Ledger::open_with_statements(&dir, signers(&[9]), day(6), &statements).unwrap());
+        on(7, &[9]).heartbeat().unwrap();
+        for pinned in [7, 8, 9] {
+            holds(&dir, &[pinned]);
+        }
+    }
+}
+
+/// Where the rows cannot be read to their end, keys that they would have named are no finding of their own.
+#[test]
+fn damage_is_told_from_wrong_keys() {
+    let folder = rotated_twice();
+    let dir = folder.ledger();
+    let segments = files(&dir).into_iter().filter(|path| path.starts_with("segments/"));
+    for path in segments.collect::<Vec<_>>() {
+        let bytes = fs::read(dir.join(&path)).unwrap();
+        let mut damaged = bytes.clone();
+        damaged[100] ^= 1;
+        fs::write(dir.join(&path), damaged).unwrap();
+        let report = check(&dir, &[9]);
+        assert_eq!(report.exit, 11, "{:#?}", report.findings);
+        assert_eq!(check(&dir, &[6]).exit, 12);
+        fs::write(dir.join(&path), bytes).unwrap();
+    }
 }
