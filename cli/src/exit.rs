@@ -15,12 +15,16 @@ pub(crate) struct Failure {
 
 /// The answer is "no": exceptions found, a proof does not hold.
 pub(crate) const NO: u8 = 1;
+/// Somebody outside knows more of the log than the ledger does, or something else (`verify`'s code).
+pub(crate) const ROLLED_BACK: u8 = 13;
 /// The command line is wrong (sysexits `EX_USAGE`).
 pub(crate) const USAGE: u8 = 64;
 /// The input data is wrong (`EX_DATAERR`).
 pub(crate) const BAD_INPUT: u8 = 65;
 /// An input is missing (`EX_NOINPUT`).
 pub(crate) const NO_INPUT: u8 = 66;
+/// A service is unavailable (`EX_UNAVAILABLE`).
+pub(crate) const UNAVAILABLE: u8 = 69;
 /// A bug in the tool (`EX_SOFTWARE`).
 pub(crate) const BUG: u8 = 70;
 /// Something cannot be written (`EX_CANTCREAT`).
@@ -85,6 +89,10 @@ impl From<backtrail_ledger::Error> for Failure {
                 (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays")
             }
             Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
+            Kind::RolledBack => (
+                ROLLED_BACK,
+                "nothing was written; keep the folder as it is and see \"Witnesses and anchors\" in docs/operations.md",
+            ),
         };
         Self::new(exit, error).hint(hint)
     }

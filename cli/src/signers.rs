@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use backtrail_ledger::{ExternalSigner, FileSigner, Signer, Snapshot, demo_signer};
+use backtrail_ledger::{
+    Checkpoint, ExternalSigner, FileSigner, KeyRing, Signer, Snapshot, Vkey, demo_signer,
+};
 
 use crate::config::Config;
 use crate::exit::Failure;
@@ -49,6 +51,45 @@ pub(crate) fn one(
         Failure::new(crate::exit::BAD_INPUT, "none of the signing keys is current")
             .hint("`backtrail keys list` says which are")
     })
+}
+
+/// The public keys of `signers`.
+pub(crate) fn vkeys(signers: &[Box<dyn Signer>]) -> Vec<Vkey> {
+    signers.iter().map(|signer| signer.vkey().clone()).collect()
+}
+
+/// The keys by which a head that somebody else holds is known to be the log's.
+pub(crate) struct LogKeys {
+    ring: KeyRing,
+    /// Those of our signers that the ring does not have: a ledger that was rolled back does not know newer keys.
+    newer: Vec<Vkey>,
+}
+
+impl LogKeys {
+    /// The keys of the ledger at `dir`, and `own`.
+    pub(crate) fn read(dir: &Path, own: &[Vkey]) -> Result<Self, Failure> {
+        let ring = Snapshot::open(dir, None)?.keys()?;
+        let is_new = |key: &&Vkey| ring.ranges().iter().all(|range| range.vkey != **key);
+        let newer = own.iter().filter(is_new).cloned().collect();
+        Ok(Self { ring, newer })
+    }
+
+    /// The log's name.
+    pub(crate) fn origin(&self) -> &str {
+        self.ring.ranges()[0].vkey.name()
+    }
+
+    /// All of them, whichever heads they may sign.
+    pub(crate) fn all(&self) -> Vec<Vkey> {
+        self.ring.ranges().iter().map(|range| &range.vkey).chain(&self.newer).cloned().collect()
+    }
+
+    /// The head in `note`, if a key signed it that may sign a head of this size.
+    pub(crate) fn open(&self, note: &str) -> Option<Checkpoint> {
+        let (head, note) = Checkpoint::open(note, &self.all()).ok()?;
+        let signed = self.ring.open(&note, head.size).is_ok() || note.open(&self.newer).is_ok();
+        signed.then_some(head)
+    }
 }
 
 /// The private keys of a file.

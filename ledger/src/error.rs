@@ -20,6 +20,8 @@ pub enum Kind {
     Clock,
     /// What is on disk contradicts what was signed. Stop and show a person.
     Tampered,
+    /// Somebody else holds a head of this log that is newer than ours or not of our history. Sign nothing more.
+    RolledBack,
 }
 
 /// Something that did not work, with the file, offset or event it is about.

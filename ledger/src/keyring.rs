@@ -124,13 +124,14 @@ impl KeyRing {
     /// The keys that the genesis entry names.
     ///
     /// # Errors
-    /// The entry is not genesis, or its keys are none.
+    /// The entry is not genesis, or its keys are none of a log.
     pub fn new(genesis: &Event) -> Result<Self, Error> {
         let named = |name: &str| genesis.attribute(name).map(str::parse::<Vkey>).transpose();
         let vkey = named("vkey")?.filter(|key| Some(key.name()) == genesis.attribute("origin"));
         let vkey = vkey.filter(|_| entry::is(genesis, "genesis"));
         let vkey = vkey.ok_or_else(|| Error::tampered("row 0 does not name the log's key"))?;
         let recovery = named("recovery_vkey")?;
+        std::iter::once(&vkey).chain(&recovery).try_for_each(Vkey::check_log)?;
         if recovery.as_ref() == Some(&vkey) {
             return Err(Error::reject("the recovery key must not be the key that signs"));
         }
@@ -194,6 +195,7 @@ impl KeyRing {
         if origin != Some(&statement.origin) || origin != Some(vkey.name()) {
             return Err(Error::tampered("the statement is of another log"));
         }
+        vkey.check_log().map_err(|e| Error::tampered(e.to_string()))?;
         if *size > seq {
             return Err(Error::tampered(format!("the statement is of {size} rows, later ones")));
         }
@@ -246,7 +248,7 @@ impl KeyRing {
         let (mut found, mut by_recovery) = (Vec::new(), false);
         for line in &note.signatures {
             let known = self.keys.iter().map(|key| &key.vkey).chain(&self.recovery).enumerate();
-            for (at, vkey) in known.filter(|(_, vkey)| line.is_by(vkey)) {
+            for (at, vkey) in known.filter(|(_, vkey)| line.claims(vkey)) {
                 if !line.holds(&note.text, vkey) {
                     let message = format!("the signature of `{}` does not hold", line.name);
                     return Err(Error::tampered(message));

@@ -1,15 +1,20 @@
 //! `init` and `seal`: what needs the signing key and no deliveries.
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backtrail_ledger::{Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer};
+use backtrail_ledger::socket::Client;
+use backtrail_ledger::{
+    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Vkey,
+};
 
 use crate::args::{Global, Init, Seal};
 use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
-use crate::exit::{CANNOT_WRITE, Failure, unwritable};
+use crate::exit::{CANNOT_WRITE, Failure, TRY_LATER, unwritable};
 use crate::output::{Out, say};
+use crate::outside::Outside;
 use crate::signers;
 
 /// `init`
@@ -80,16 +85,88 @@ pub(crate) fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
 pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
     let config = Config::read(global)?;
     let dir = config.ledger(global)?;
-    let mut ledger = open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = appender(&config, &dir, args.key.key.as_ref())?;
     ledger.seal()?;
     let head = ledger.publish()?;
+    ledger.submit(&Outside::read(&config)?, &dir)?;
     let mut out = Out::new();
     out.line(format_args!("sealed; size {}, root {}", head.size, head.root))?;
     out.finish()
 }
 
-/// Opens the ledger at `dir` for writing.
+/// What appends to a ledger.
+pub(crate) enum Writer {
+    /// This process.
+    Own(Ledger),
+    /// The server that holds it.
+    Server(Client),
+}
+
+impl Deref for Writer {
+    type Target = dyn Appender;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Own(ledger) => ledger,
+            Self::Server(client) => client,
+        }
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Own(ledger) => ledger,
+            Self::Server(client) => client,
+        }
+    }
+}
+
+impl Writer {
+    /// Has the published head cosigned; a server sees to its heads itself.
+    pub(crate) fn submit(&mut self, outside: &Outside, dir: &Path) -> Result<(), Failure> {
+        let Self::Own(ledger) = self else { return Ok(()) };
+        submit(outside, dir, ledger)
+    }
+}
+
+/// Has the published head of `ledger`, in `dir`, cosigned.
+pub(crate) fn submit(outside: &Outside, dir: &Path, ledger: &mut Ledger) -> Result<(), Failure> {
+    let keys = current(ledger);
+    outside.submit(dir, &keys, |size, lines| ledger.add_cosignatures(size, lines)).map(drop)
+}
+
+/// The keys that sign for `ledger` now.
+pub(crate) fn current(ledger: &Ledger) -> Vec<Vkey> {
+    ledger.keys().current().cloned().collect()
+}
+
+/// What appends to the ledger at `dir`: the server that writes it, if one answers, else this process. Only the latter needs
+/// the key.
+pub(crate) fn appender(
+    config: &Config,
+    dir: &Path,
+    key: Option<&PathBuf>,
+) -> Result<Writer, Failure> {
+    match Client::connect(dir) {
+        Ok(client) => Ok(Writer::Server(client)),
+        Err(e) if e.kind() == Kind::Missing => Ok(Writer::Own(open(config, dir, key)?)),
+        // Somebody listens and does not answer: the lock names the process.
+        Err(unanswered) => match open(config, dir, key) {
+            Ok(ledger) => Ok(Writer::Own(ledger)),
+            Err(locked) if locked.exit == TRY_LATER => {
+                Err(Failure::new(TRY_LATER, format_args!("{}; {unanswered}", locked.message))
+                    .hint("wait for it, or stop it"))
+            }
+            Err(other) => Err(other),
+        },
+    }
+}
+
+/// Opens the ledger at `dir` for writing, unless somebody outside knows more of the log than it does.
 pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<Ledger, Failure> {
     let signers = signers::all(config, dir, key)?;
+    // Before the ledger is opened: opening it may already sign a head.
+    Outside::read(config)?.consult(dir, &signers::vkeys(&signers))?;
     Ok(Ledger::open(dir, signers, Arc::new(SystemClock::default()))?)
 }

@@ -11,7 +11,7 @@ use backtrail_ledger::{
 };
 use data_encoding::{BASE64, HEXLOWER};
 
-use super::keys::{open, refuse_inside};
+use super::keys::{open, refuse_inside, submit};
 use crate::args::{
     Formatted, Global, KeyAction, Keys, KeysAdd, KeysCompromise, KeysRetire, KeysSign,
     KeysStatement,
@@ -20,6 +20,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, beside};
 use crate::exit::{BAD_INPUT, Failure, USAGE, unreadable, unwritable};
 use crate::output::{Out, say};
+use crate::outside::Outside;
 use crate::{rows, signers, vkeys};
 
 /// `keys …`
@@ -74,6 +75,7 @@ fn add(global: &Global, args: &KeysAdd) -> Result<(), Failure> {
     let mut ledger = open(&config, &dir, args.key.key.as_ref())?;
     let row = ledger.add_key(&vkey)?;
     publish(&dir, ledger.keys())?;
+    submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     say(format_args!("row {row} adds the key; publish it where auditors look for keys:"));
     let mut out = Out::new();
     out.line(vkey)?;
@@ -106,6 +108,7 @@ fn retire(global: &Global, args: &KeysRetire) -> Result<(), Failure> {
     let row = ledger.retire_key(&vkey)?;
     publish(&dir, ledger.keys())?;
     drop_from_file(&config.key(args.key.key.as_ref(), &dir), ledger.keys())?;
+    submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     say(format_args!("row {row} retires the key; tell auditors to pin a current one"));
     let mut out = Out::new();
     out.line(vkey)?;
@@ -159,10 +162,14 @@ fn compromise(global: &Global, args: &KeysCompromise) -> Result<(), Failure> {
     });
     let notes = notes.collect::<Result<Vec<Note>, Failure>>()?;
     let all = signers::all(&config, &dir, args.key.key.as_ref())?;
+    // A head that somebody outside has and we have not goes on from the stolen key: nothing can follow ours any more.
+    let outside = Outside::read(&config)?;
+    outside.consult(&dir, &signers::vkeys(&all))?;
     let clock = Arc::new(SystemClock::default());
-    let ledger = Ledger::open_with_statements(&dir, all, clock, &notes)?;
+    let mut ledger = Ledger::open_with_statements(&dir, all, clock, &notes)?;
     publish(&dir, ledger.keys())?;
     drop_from_file(&config.key(args.key.key.as_ref(), &dir), ledger.keys())?;
+    submit(&outside, &dir, &mut ledger)?;
     let head = ledger.checkpoint();
     say("tell auditors which key was lost, the statement's size, and to pin a current key");
     let mut out = Out::new();

@@ -37,7 +37,8 @@ pub fn open(store: &dyn Storage, seal: &Seal) -> Result<Segment, Error> {
     Segment::open(Bytes::from(bytes)).map_err(at)
 }
 
-/// The seals of all segments before row `first`, whose event is `entry`, in order of their rows.
+/// The seals of all segments before row `first`, whose event is `entry`, in order of their rows. Where the chain meets
+/// one of `known`, seals that were read before, it goes on with them instead of the files.
 ///
 /// # Errors
 /// An entry is not a seal, or a file is not the one that was sealed.
@@ -45,10 +46,15 @@ pub fn read_back(
     store: &dyn Storage,
     mut first: u64,
     mut entry: Event,
+    known: &[Seal],
 ) -> Result<Vec<Seal>, Error> {
     let mut seals = Vec::new();
     while first > 0 {
         let seal = Seal::parse(&entry, first)?;
+        if let Some(at) = known.iter().position(|known| *known == seal) {
+            seals.extend(known[..=at].iter().rev().cloned());
+            break;
+        }
         let segment = open(store, &seal)?;
         let rows = segment.first_rows()?;
         entry = rows.event(0)?;

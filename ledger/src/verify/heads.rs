@@ -5,6 +5,7 @@ use backtrail_schemas::Event;
 use super::{Check, Finding};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
+use crate::key::{Algorithm, Vkey};
 use crate::keyring::{Action, KeyRing, Statement};
 use crate::note::Note;
 use crate::snapshot::frontier_of;
@@ -104,7 +105,7 @@ impl Check<'_> {
                 Ok(_) if is_newest && !trusted_one(head, &trusted) => Err(Error::tampered(
                     "no signature is by the key that is trusted, or by one that it vouched for",
                 )),
-                Err(_) if !all_rows => head.note.open(&self.options.keys).map(|_| ()),
+                Err(_) if !all_rows => head.open_pinned(&self.options.keys),
                 opened => opened.map(|_| ()),
             };
             if let Err(error) = opened
@@ -140,7 +141,7 @@ impl Check<'_> {
     /// Without rows only the pinned keys themselves are known.
     pub(super) fn judge_by_pinned(&mut self) {
         for head in std::mem::take(&mut self.heads.notes) {
-            if let Err(error) = head.note.open(&self.options.keys) {
+            if let Err(error) = head.open_pinned(&self.options.keys) {
                 let message = format!("{error}; keys that followed are known at level structure");
                 self.add(head.finding(message));
             }
@@ -149,6 +150,12 @@ impl Check<'_> {
 }
 
 impl Head {
+    /// Whether one of `pinned` signed it. A witness's keys are no log's.
+    fn open_pinned(&self, pinned: &[Vkey]) -> Result<(), Error> {
+        let logs = pinned.iter().filter(|key| key.algorithm() == Algorithm::Ed25519).cloned();
+        self.note.open(&logs.collect::<Vec<_>>()).map(|_| ())
+    }
+
     fn finding(&self, message: String) -> Finding {
         let finding = Finding::new(self.code, 12, message);
         match &self.file {

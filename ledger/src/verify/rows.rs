@@ -12,7 +12,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 
 use super::stores::{self, Block};
-use super::{Check, Finding, Level, kept};
+use super::{Check, Finding, Level, VerifyOptions, kept};
 use crate::checkpoint::Checkpoint;
 use crate::entry;
 use crate::error::Error;
@@ -25,7 +25,7 @@ use crate::storage::Storage;
 use crate::tlog::hash::sha256;
 use crate::tlog::{Frontier, Tile, TileBuilder, leaf_hash, tile};
 use crate::wal::{self, Commit};
-use crate::writer::{CHECKPOINT, day_changes};
+use crate::writer::{CHECKPOINT, cosignatures_path, cosignatures_size, day_changes};
 
 /// Checks all rows, and returns the paths of the files that belong to the log.
 pub(super) fn check(
@@ -33,18 +33,19 @@ pub(super) fn check(
     head: &Checkpoint,
     files: &[(String, u64)],
 ) -> Result<BTreeSet<String>, Error> {
-    let mut walk = Walk::new(head, files);
+    let mut walk = Walk::new(head, files, check.options);
     let (first, path) = tail_file(check.store, head)?;
     walk.leftovers(check, first, files)?;
     let bytes = check.store.read_all(&path)?;
-    let contents = wal::read(&bytes, &head.origin, first)?;
+    let mut contents = wal::read(&bytes, &head.origin, first)?;
+    contents.drop_interrupted(head.size, wal::lengths(check.store, first)?);
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
     if first + (leaves.len() as u64) < head.size {
         return Err(Error::tampered(format!("`{path}` ends before row {}", head.size)));
     }
     let first_row = leaf::decode(leaves[0])?;
     let seals =
-        if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row)? };
+        if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row, &[])? };
     if contents.end != End::Clean {
         check.leftover(&path, "rows of an append that was interrupted");
     }
@@ -84,10 +85,14 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(head: &'a Checkpoint, files: &[(String, u64)]) -> Self {
+    fn new(head: &'a Checkpoint, files: &[(String, u64)], options: &VerifyOptions) -> Self {
         let mut expected: BTreeSet<String> = [CHECKPOINT, state::PATH].map(str::to_owned).into();
         let notes = files.iter().filter(|(path, _)| crate::writer::size_of(path).is_some());
         expected.extend(notes.map(|(path, _)| path.clone()));
+        // Cosignatures are about a note that must be there with them.
+        for size in files.iter().filter_map(|(path, _)| cosignatures_size(path)) {
+            expected.extend([cosignatures_path(size), kept(size)]);
+        }
         let kept = files.iter().filter_map(|(path, _)| crate::writer::size_of(path)).collect();
         Self {
             head,
@@ -97,7 +102,7 @@ impl<'a> Walk<'a> {
             matched_tiles: HashSet::new(),
             ids: Vec::new(),
             last: None,
-            block: Block::new(0),
+            block: Block::new(options),
             kept,
             expected,
         }

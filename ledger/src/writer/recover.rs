@@ -78,7 +78,8 @@ pub(super) fn recover(store: &dyn Storage, origin: &str) -> Result<Recovered, Er
     }
     let mut repairs = Vec::new();
     let (first, bytes) = newest_wal(store, origin, &mut repairs)?;
-    let contents = wal::read(&bytes, origin, first)?;
+    let mut contents = wal::read(&bytes, origin, first)?;
+    contents.drop_interrupted(state.head.size, wal::lengths(store, first)?);
     let size = first + contents.leaves.len() as u64;
     if size < state.head.size {
         let what = format!("`{}` offset {}", wal::path(first), contents.committed);
@@ -97,7 +98,7 @@ pub(super) fn recover(store: &dyn Storage, origin: &str) -> Result<Recovered, Er
         .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
 
     let mut log = empty_log(origin, false, [0; 32]);
-    log.seals = chain::read_back(store, first, events[0].clone())?;
+    log.seals = chain::read_back(store, first, events[0].clone(), &[])?;
     restore_tree(&mut log, store, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
         let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };

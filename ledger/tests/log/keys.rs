@@ -7,8 +7,8 @@ use std::sync::Arc;
 use backtrail_ledger::key::{sign_checkpoint, sign_note};
 use backtrail_ledger::verify::{Level, Report, VerifyOptions, verify};
 use backtrail_ledger::{
-    Action, Checkpoint, Clock, ExternalSigner, FileSigner, InitOptions, Kind, Ledger, Note, Signer,
-    Snapshot, Statement, Vkey, leaf_hash,
+    Action, Algorithm, Checkpoint, Clock, ExternalSigner, FileSigner, InitOptions, Kind, Ledger,
+    Note, Signer, Snapshot, Statement, Vkey, leaf_hash,
 };
 
 use crate::forge::{leaves, rewrite_signed};
@@ -496,4 +496,53 @@ fn damage_is_told_from_wrong_keys() {
         assert_eq!(check(&dir, &[6]).exit, 12);
         fs::write(dir.join(&path), bytes).unwrap();
     }
+}
+
+/// A witness's key signs no heads and makes no statements, whoever lets it in.
+#[test]
+fn the_key_of_a_witness_is_never_a_key_of_the_log() {
+    let witness = |n: u8| FileSigner::with_seed(Algorithm::Cosignature, ORIGIN, &[n; 32]).unwrap();
+    let folder = Folder::new();
+    let dir = folder.ledger();
+    assert!(Ledger::init(&dir, &simulated(), Box::new(witness(7)), clock()).is_err());
+    let options = InitOptions { recovery_key: Some(witness(99).vkey().clone()), ..simulated() };
+    assert!(Ledger::init(&dir, &options, signers(&[7]), clock()).is_err());
+    assert!(sign_note("text\n".into(), &[&witness(7)]).is_err());
+
+    let folder = begun();
+    let mut ledger = open(&folder, &[7]);
+    assert_eq!(ledger.add_key(witness(8).vkey()).unwrap_err().kind(), Kind::Reject);
+    ledger.add_key(&vkey(8)).unwrap();
+    holds(&folder.ledger(), &[7]);
+}
+
+/// A report may be of any head that a key of the log signed while it was current.
+#[test]
+fn checkpoints_are_kept_across_a_rotation() {
+    let folder = begun();
+    let dir = folder.ledger();
+    let note = || fs::read_to_string(dir.join("checkpoint")).unwrap();
+    let first = note();
+    let mut ledger = open(&folder, &[7, 8]);
+    ledger.add_key(&vkey(8)).unwrap();
+    let second = note();
+    ledger.retire_key(&vkey(7)).unwrap();
+    for (n, note) in [first, second, note()].iter().enumerate() {
+        let fields = [("manifest_sha256", "00"), ("report_id", &*n.to_string())];
+        ledger.issue_report(note, &fields).unwrap();
+    }
+    // The same head with a line less, while it is the newest: what was published is kept.
+    let mut stranger: Note = note().parse().unwrap();
+    stranger.signatures.extend(sign_note(stranger.text.clone(), &[&key(42)]).unwrap().signatures);
+    let (published, size) = (note(), head(&dir).size);
+    ledger.issue_report(&stranger.to_string(), &[("report_id", "stranger")]).unwrap();
+    let kept = dir.join(format!("checkpoints/{size:020}.note"));
+    assert_eq!(fs::read_to_string(kept).unwrap(), published);
+    // A retired key signs no later one.
+    let late = sign_checkpoint(&head(&dir), &key(7)).unwrap().to_string();
+    let refused = ledger.issue_report(&late, &[("report_id", "late")]).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Reject, "{refused}");
+    assert_eq!(ledger.vkey(), &vkey(8));
+    holds(&dir, &[7]);
+    holds(&dir, &[8]);
 }
