@@ -67,7 +67,7 @@ pub(crate) enum Command {
     People(People),
     /// Checks a whole ledger against a key that you hold.
     #[command(
-        after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json"
+        after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json\n  backtrail verify ./ledger --vkey ./ledger.vkey --compare mine.note theirs.note"
     )]
     Verify(Verify),
     /// Writes the proof that one event is in the log.
@@ -362,6 +362,12 @@ pub(crate) struct Verify {
     /// --vkey.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Two signed notes: whether one log can have shown both. DIR is the ledger, or an export, of the larger one.
+    #[arg(long, num_args = 2, value_names = ["NOTE", "NOTE"], conflicts_with_all = ["since", "level"])]
+    pub(crate) compare: Vec<PathBuf>,
+    /// Where to write the proof, if it cannot.
+    #[arg(long, default_value = "split-view.proof", requires = "compare", value_name = "FILE")]
+    pub(crate) proof_out: PathBuf,
     /// How much to read.
     #[arg(long, default_value = "content")]
     pub(crate) level: Level,
@@ -400,11 +406,11 @@ pub(crate) struct Prove {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyProof {
-    /// The `.tlog-proof` file.
+    /// The `.tlog-proof` file, or the proof of a split view that `verify --compare` wrote.
     pub(crate) proof: PathBuf,
-    /// The leaf: the exact bytes.
+    /// The leaf: the exact bytes. A split view has none.
     #[arg(long, value_name = "FILE")]
-    pub(crate) leaf: PathBuf,
+    pub(crate) leaf: Option<PathBuf>,
     /// The log's public key: the key text itself or a file that holds it.
     #[arg(long, value_name = "KEY|FILE")]
     pub(crate) vkey: String,

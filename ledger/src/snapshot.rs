@@ -349,18 +349,20 @@ impl Snapshot {
         Ok(shown.collect())
     }
 
-    /// The deliveries that were authenticated and not, or not wholly, understood, in the order in which they came.
+    /// The deliveries that were authenticated and not, or not wholly, understood, in the order in which they came. An append
+    /// that is under way, or was interrupted, ends a file.
     ///
     /// # Errors
     /// A file of the quarantine is damaged.
     pub fn quarantine(&self) -> Result<Vec<QuarantineRecord>, Error> {
         let mut found = Vec::new();
         for (path, _) in self.store.list("quarantine")? {
-            let Some(first) = vault::first_of(&path, vault::quarantine_path) else { continue };
+            if vault::first_of(&path, vault::quarantine_path).is_none() {
+                continue;
+            }
             let bytes = self.store.read_all(&path)?;
-            for frame in
-                vault::records(&bytes, vault::QUARANTINE_FORMAT, &self.checkpoint().origin, first)?
-            {
+            let frames = crate::frame::Frames::new(&bytes);
+            for frame in frames.filter(|frame| frame.kind == vault::QUARANTINED) {
                 found.push(QuarantineRecord::parse(frame.payload)?);
             }
         }

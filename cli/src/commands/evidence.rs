@@ -5,6 +5,7 @@ use std::path::Path;
 use backtrail_ledger::verify::{self, Level, Report, VerifyOptions};
 use backtrail_ledger::{Policy, Resources, Snapshot, TlogProof, export, leaf_hash};
 
+use super::split;
 use crate::args::{self, Export, Global, Prove, Verify, VerifyProof};
 use crate::config::Config;
 use crate::exit::{Failure, NO, NO_INPUT, USAGE, unreadable, unwritable};
@@ -32,6 +33,9 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
             ));
         }
     };
+    if let [one, other] = &args.compare[..] {
+        return split::compare(args, &keys, one, other);
+    }
     let since = args
         .since
         .as_ref()
@@ -133,7 +137,13 @@ pub(crate) fn prove(global: &Global, args: &Prove) -> Result<(), Failure> {
 pub(crate) fn verify_proof(args: &VerifyProof) -> Result<(), Failure> {
     let keys = vkeys::read(&args.vkey)?;
     let text = read_text(&args.proof)?;
-    let leaf = std::fs::read(&args.leaf).map_err(|e| unreadable(&args.leaf, &e))?;
+    if text.starts_with(backtrail_ledger::split::HEADER) {
+        return split::verify(&text, &keys);
+    }
+    let leaf = args.leaf.as_ref().ok_or_else(|| {
+        Failure::new(USAGE, "no leaf is given").hint("pass --leaf with the exact bytes")
+    })?;
+    let leaf = std::fs::read(leaf).map_err(|e| unreadable(leaf, &e))?;
     let checked = text
         .parse::<TlogProof>()
         .and_then(|proof| proof.verify(&leaf_hash(&leaf), &keys).map(|c| (proof.index, c)));

@@ -97,7 +97,7 @@ pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
 /// What appends to a ledger.
 pub(crate) enum Writer {
     /// This process.
-    Own(Ledger),
+    Own(Box<Ledger>),
     /// The server that holds it.
     Server(Client),
 }
@@ -107,7 +107,7 @@ impl Deref for Writer {
 
     fn deref(&self) -> &Self::Target {
         match self {
-            Self::Own(ledger) => ledger,
+            Self::Own(ledger) => &**ledger,
             Self::Server(client) => client,
         }
     }
@@ -116,7 +116,7 @@ impl Deref for Writer {
 impl DerefMut for Writer {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
-            Self::Own(ledger) => ledger,
+            Self::Own(ledger) => &mut **ledger,
             Self::Server(client) => client,
         }
     }
@@ -150,10 +150,10 @@ pub(crate) fn appender(
 ) -> Result<Writer, Failure> {
     match Client::connect(dir) {
         Ok(client) => Ok(Writer::Server(client)),
-        Err(e) if e.kind() == Kind::Missing => Ok(Writer::Own(open(config, dir, key)?)),
+        Err(e) if e.kind() == Kind::Missing => Ok(Writer::Own(Box::new(open(config, dir, key)?))),
         // Somebody listens and does not answer: the lock names the process.
         Err(unanswered) => match open(config, dir, key) {
-            Ok(ledger) => Ok(Writer::Own(ledger)),
+            Ok(ledger) => Ok(Writer::Own(Box::new(ledger))),
             Err(locked) if locked.exit == TRY_LATER => {
                 Err(Failure::new(TRY_LATER, format_args!("{}; {unanswered}", locked.message))
                     .hint("wait for it, or stop it"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(super) const TICK_MS: u64 = 1_000;
 
 /// How often new heads are cosigned: each cosigned head keeps its note and its partial tiles for good.
-pub(super) const WITNESS_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const WITNESS_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Connections at once: each may hold one entry bundle, at most 16 MiB and mostly 256 KiB.
 pub(super) const CONNECTIONS_MAX: usize = 128;
