@@ -130,9 +130,10 @@ impl Ledger {
         }
         self.store.create(&missing)?;
         // Whoever handed the newest one in may have left out lines, or added some: what is published is kept.
-        let note = match checkpoint.size == published {
-            true => self.store.read_all(CHECKPOINT)?,
-            false => note.to_string().into_bytes(),
+        let note = if checkpoint.size == published {
+            self.store.read_all(CHECKPOINT)?
+        } else {
+            note.to_string().into_bytes()
         };
         self.keep_note(checkpoint.size, &note)?;
         Ok(checkpoint.size)
