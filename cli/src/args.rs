@@ -88,6 +88,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail seal --ledger ./ledger\n  backtrail seal --ledger ./ledger --key ./ledger.key"
     )]
     Seal(Seal),
+    /// The keys that sign for the ledger: lists, adds and retires them, and recovers from the loss of one.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Has the newest head cosigned by the policy's witnesses, and copies it to the anchors.
     #[command(
         after_help = "Examples:\n  backtrail anchor --ledger ./ledger\n  backtrail anchor --config /etc/backtrail.toml"
@@ -432,6 +435,104 @@ pub(crate) enum Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct Seal {
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Every key that the log ever had, with the sizes of the heads that it may sign.
+    #[command(
+        after_help = "Examples:\n  backtrail keys list --ledger ./ledger\n  backtrail keys list --ledger ./ledger --format json"
+    )]
+    List(Formatted),
+    /// Makes a key for the ledger and prints the public one; the log does not know of it yet.
+    #[command(
+        after_help = "Examples:\n  backtrail keys new ./next.key --ledger ./ledger\n  backtrail keys new ./hot-standby.key --ledger ./ledger"
+    )]
+    New {
+        /// Where to write the private key.
+        file: PathBuf,
+    },
+    /// Adds a key, in the words of the current ones; from then on both sign.
+    #[command(
+        after_help = "Examples:\n  backtrail keys add --ledger ./ledger\n  backtrail keys add --ledger ./ledger ./token.vkey"
+    )]
+    Add(KeysAdd),
+    /// Retires a key, in the words of the others: it signs no later head.
+    #[command(
+        after_help = "Examples:\n  backtrail keys retire --ledger ./ledger 0a1b2c3d\n  backtrail keys retire --ledger ./ledger ./old.vkey"
+    )]
+    Retire(KeysRetire),
+    /// Prints what the recovery key must sign when a key was lost or stolen.
+    #[command(
+        after_help = "Examples:\n  backtrail keys statement compromised 0a1b2c3d --ledger ./ledger > stolen.txt\n  backtrail keys statement added ./next.vkey --ledger ./ledger > added.txt"
+    )]
+    Statement(KeysStatement),
+    /// Signs what is on stdin: a signer for another machine, or a statement with the recovery key.
+    #[command(
+        after_help = "Examples:\n  backtrail keys sign --key ./recovery.key --statement < stolen.txt > stolen.note\n  ssh signer backtrail keys sign --key ledger.key < bytes"
+    )]
+    Sign(KeysSign),
+    /// Enters statements that the recovery key signed, and goes on with the keys that remain.
+    #[command(
+        after_help = "Examples:\n  backtrail keys compromise --ledger ./ledger --key ./next.key added.note stolen.note\n  backtrail keys compromise --ledger ./ledger stolen.note"
+    )]
+    Compromise(KeysCompromise),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysAdd {
+    /// The public key, as text or file, of a signer elsewhere; by default a new one is made and put into the key file.
+    #[arg(value_name = "VKEY|FILE")]
+    pub(crate) vkey: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysRetire {
+    /// The public key, as text or file, or its id of eight digits.
+    #[arg(value_name = "VKEY|FILE|ID")]
+    pub(crate) which: String,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysStatement {
+    /// What is said.
+    pub(crate) action: KeyAction,
+    /// The public key, as text or file, or the id of one of the log's.
+    #[arg(value_name = "VKEY|FILE|ID")]
+    pub(crate) which: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyAction {
+    /// It signs from now on.
+    Added,
+    /// It signs no longer.
+    Retired,
+    /// It was lost or stolen.
+    Compromised,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysSign {
+    /// The file with the private key.
+    #[arg(long, env = "BACKTRAIL_KEY", value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Sign only a statement about a key, and print it as a note.
+    #[arg(long)]
+    pub(crate) statement: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysCompromise {
+    /// The signed statements, the one that adds the next key first.
+    #[arg(required = true, value_name = "NOTE")]
+    pub(crate) notes: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) key: KeyArg,
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use backtrail_ledger::Vkey;
 use serde::Deserialize;
 
 use crate::args::Global;
@@ -41,6 +42,11 @@ pub(crate) struct Organisation {
 struct LedgerSection {
     path: Option<PathBuf>,
     key: Option<PathBuf>,
+    /// A command that signs, with its arguments: it gets the bytes on stdin and prints the signature in base64.
+    #[serde(default)]
+    signer: Vec<String>,
+    /// The public key of `signer`.
+    signer_vkey: Option<String>,
     /// A C2SP tlog-policy; its witness lines with a URL are those that are asked.
     policy: Option<PathBuf>,
     #[serde(default, rename = "anchor")]
@@ -122,7 +128,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s")
+                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.signer, ledger.signer_vkey, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -152,6 +158,25 @@ impl Config {
     pub(crate) fn key(&self, flag: Option<&PathBuf>, dir: &Path) -> PathBuf {
         let configured = self.ledger.key.as_ref().map(|p| self.base.join(p));
         flag.cloned().or(configured).unwrap_or_else(|| beside(dir, "key"))
+    }
+
+    /// The command that signs and its public key, if the config names one.
+    pub(crate) fn signer(&self) -> Result<Option<(Vec<String>, Vkey)>, Failure> {
+        let wrong = |message: String| {
+            Failure::new(BAD_INPUT, message).hint(
+                "`[ledger] signer` is a list such as [\"ssh\", \"signer\", \"backtrail keys sign --key k\"], `signer_vkey` its public key",
+            )
+        };
+        match (&self.ledger.signer[..], &self.ledger.signer_vkey) {
+            ([], None) => Ok(None),
+            ([], Some(_)) | (_, None) => {
+                Err(wrong("`ledger.signer` and `ledger.signer_vkey` go together".to_owned()))
+            }
+            (command, Some(vkey)) => {
+                let vkey = vkey.parse().map_err(|e| wrong(format!("`ledger.signer_vkey`: {e}")))?;
+                Ok(Some((command.to_vec(), vkey)))
+            }
+        }
     }
 
     /// The policy of the log's witnesses, if one is named.

@@ -11,6 +11,7 @@ mod overview;
 mod rows;
 mod serve;
 mod session;
+mod signers;
 mod vkeys;
 
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Export(what) => commands::evidence::export(global, what),
         Command::Serve(args) => serve::serve(global, args),
         Command::Seal(args) => commands::keys::seal(global, args),
+        Command::Keys(what) => commands::rotation::keys(global, what),
         Command::Anchor(args) => commands::anchor::anchor(global, args),
         Command::Witness(what) => commands::witness::witness(what),
         Command::Sql(args) => commands::ask::sql(global, args),

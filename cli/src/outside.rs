@@ -18,6 +18,7 @@ use ureq::Agent;
 use crate::config::{Anchor, Config, Git};
 use crate::exit::{BAD_INPUT, Failure, ROLLED_BACK, unreadable};
 use crate::output::say;
+use crate::signers::LogKeys;
 
 /// How long one request to a witness may take, connection and all: a writer waits for it when it starts.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// How often a witness is asked again because its head, or ours, moved meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// How many notes of a folder are tried, from the largest down, until one is by our key: whoever may write there could
+/// How many notes of a folder are tried, from the largest down, until one is by a key of the log: whoever may write there could
 /// bury the true ones under others.
 const NOTES_TRIED_MAX: usize = 100;
 
@@ -77,10 +78,15 @@ impl Outside {
         self.witnesses.len() + self.anchors.len()
     }
 
-    /// Asks everybody what they hold of the log that `key` signs in `dir`. Whoever cannot be asked is named in a warning.
-    pub(crate) fn consult(&self, dir: &Path, key: &Vkey) -> Result<(), Failure> {
+    /// Asks everybody what they hold of the log in `dir`, for which `own` are about to sign. Whoever cannot be asked is named
+    /// in a warning.
+    pub(crate) fn consult(&self, dir: &Path, own: &[Vkey]) -> Result<(), Failure> {
+        if self.len() == 0 {
+            return Ok(());
+        }
+        let keys = &LogKeys::read(dir, own)?;
         let asked = thread::scope(|scope| {
-            let ask = |(witness, url)| scope.spawn(move || self.ask(witness, url, dir, key));
+            let ask = |(witness, url)| scope.spawn(move || self.ask(witness, url, dir, keys));
             let running: Vec<_> = self.witnesses.iter().map(|(w, url)| ask((w, url))).collect();
             running.into_iter().map(joined).collect::<Vec<_>>()
         });
@@ -90,7 +96,7 @@ impl Outside {
             }
         }
         for anchor in &self.anchors {
-            for warning in look(anchor, dir, key)? {
+            for warning in look(anchor, dir, keys)? {
                 say(format_args!("warning: {warning}"));
             }
         }
@@ -103,25 +109,25 @@ impl Outside {
         witness: &PolicyWitness,
         url: &str,
         dir: &Path,
-        key: &Vkey,
+        keys: &LogKeys,
     ) -> Result<Option<String>, Failure> {
         let by = called(witness);
-        let shown = match self.get(&format!("{url}/{}", monitoring_path(key.name()))) {
+        let shown = match self.get(&format!("{url}/{}", monitoring_path(keys.origin()))) {
             Err(error) => return Ok(Some(format!("{by} cannot be asked what it knows: {error}"))),
-            Ok((200, _, body)) => Checkpoint::open(&body, std::slice::from_ref(key)).ok(),
+            Ok((200, _, body)) => keys.open(&body),
             Ok(_) => None,
         };
-        if let Some((known, _)) = shown {
+        if let Some(known) = shown {
             // Ours is read after the answer: whatever a witness has was published before.
-            Submission::read(dir, key)?.confirm(&known, &by)?;
+            Submission::read(dir, &keys.all())?.confirm(&known, &by)?;
             return Ok(None);
         }
         // A witness need not show anything; its answer to a submission tells as much.
-        let mut submission = Submission::read(dir, key)?;
+        let mut submission = Submission::read(dir, &keys.all())?;
         for _ in 0..ATTEMPTS {
             match self.submit_to(witness, url, &submission)? {
                 Verdict::Contradiction(what) => {
-                    let now = Submission::read(dir, key)?;
+                    let now = Submission::read(dir, &keys.all())?;
                     if now.head() == submission.head() {
                         return Err(rolled_back(&by, &what));
                     }
@@ -137,18 +143,18 @@ impl Outside {
         Ok(Some(format!("{by} cannot be asked what it knows: the log grows too fast")))
     }
 
-    /// Has the published head cosigned, and hands its size and the cosignatures to `add`. Witnesses that cannot be reached
+    /// Has the published head, signed by one of `keys`, cosigned, and hands its size and the cosignatures to `add`. Witnesses that cannot be reached
     /// are named in a warning, and counted.
     pub(crate) fn submit(
         &self,
         dir: &Path,
-        key: &Vkey,
+        keys: &[Vkey],
         add: impl FnOnce(u64, &[NoteSignature]) -> Result<bool, backtrail_ledger::Error>,
     ) -> Result<usize, Failure> {
         if self.witnesses.is_empty() {
             return Ok(0);
         }
-        let submission = Submission::read(dir, key)?;
+        let submission = Submission::read(dir, keys)?;
         let stored = submission.cosignatures()?;
         let missing = self.witnesses.iter().filter(|(witness, _)| {
             !stored.iter().any(|line| line.holds(&submission.note().text, &witness.key))
@@ -206,8 +212,8 @@ impl Outside {
     }
 
     /// Copies the cosigned head to every anchor; how many could not be reached.
-    pub(crate) fn copy(&self, dir: &Path, key: &Vkey) -> Result<usize, Failure> {
-        let submission = Submission::read(dir, key)?;
+    pub(crate) fn copy(&self, dir: &Path, keys: &[Vkey]) -> Result<usize, Failure> {
+        let submission = Submission::read(dir, keys)?;
         let mut note = submission.note().clone();
         note.signatures.extend(submission.cosignatures()?);
         let mut unreached = 0;
@@ -258,7 +264,7 @@ fn note_name(size: u64) -> String {
 }
 
 /// Compares the largest head in an anchor with the ledger; what could not be looked at comes back as warnings.
-fn look(anchor: &Anchor, dir: &Path, key: &Vkey) -> Result<Vec<String>, Failure> {
+fn look(anchor: &Anchor, dir: &Path, keys: &LogKeys) -> Result<Vec<String>, Failure> {
     let by = format!("the anchor {}", anchor.path.display());
     let mut warnings = Vec::new();
     if anchor.git == Some(Git::Push)
@@ -278,12 +284,11 @@ fn look(anchor: &Anchor, dir: &Path, key: &Vkey) -> Result<Vec<String>, Failure>
             Ok(found) if found.len() <= ANSWER_BYTES_MAX => std::fs::read_to_string(path).ok(),
             _ => None,
         };
-        let opened = text.and_then(|text| Checkpoint::open(&text, std::slice::from_ref(key)).ok());
-        let Some((known, _)) = opened else {
-            warnings.push(format!("{} is not signed by the log's key", path.display()));
+        let Some(known) = text.and_then(|text| keys.open(&text)) else {
+            warnings.push(format!("{} is not signed by a key of the log", path.display()));
             continue;
         };
-        Submission::read(dir, key)?.confirm(&known, &by)?;
+        Submission::read(dir, &keys.all())?.confirm(&known, &by)?;
         break;
     }
     Ok(warnings)

@@ -1,5 +1,7 @@
 //! Keys: the `vkey` that is published, and who signs.
 
+mod external;
+
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
@@ -14,6 +16,8 @@ use sha2::{Digest, Sha256};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::note::{Note, NoteSignature};
+
+pub use external::ExternalSigner;
 
 /// What a key signs, in its first byte (C2SP signed-note, "Signature types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,17 @@ impl Vkey {
         self.id
     }
 
+    /// Refuses the key of a witness where that of a log belongs.
+    pub(crate) fn check_log(&self) -> Result<(), Error> {
+        match self.algorithm {
+            Algorithm::Ed25519 => Ok(()),
+            Algorithm::Cosignature => Err(Error::reject(format!(
+                "the key of `{}` is a witness's, not a log's",
+                self.name
+            ))),
+        }
+    }
+
     /// Whether `signature` is this key's over exactly `message`, by the strict rules of Ed25519.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
@@ -149,26 +164,79 @@ pub trait Signer: Send + Sync {
 /// The signed note of `checkpoint`.
 ///
 /// # Errors
-/// As [`Signer::sign`], or the signature does not hold under the signer's own key.
+/// As [`sign_note`].
 pub fn sign_checkpoint(checkpoint: &Checkpoint, signer: &dyn Signer) -> Result<Note, Error> {
-    let text = checkpoint.to_string();
-    let vkey = signer.vkey();
-    if vkey.algorithm != Algorithm::Ed25519 {
-        return Err(Error::reject(format!(
-            "the key of `{}` is a witness's, not a log's",
-            vkey.name
-        )));
+    sign_note(checkpoint.to_string(), &[signer])
+}
+
+/// The note of `text` with a line of each signer. Each signature is checked before anybody sees it.
+///
+/// # Errors
+/// As [`Signer::sign`]; a signature does not hold under the signer's own key; or a key is a witness's.
+pub fn sign_note(text: String, signers: &[&dyn Signer]) -> Result<Note, Error> {
+    let mut signatures = Vec::with_capacity(signers.len());
+    for signer in signers {
+        let vkey = signer.vkey();
+        vkey.check_log()?;
+        let signature = signer.sign(text.as_bytes())?;
+        if !vkey.verify(text.as_bytes(), &signature) {
+            return Err(Error::new(
+                Kind::Reopen,
+                "the signer made a signature that does not hold under its key",
+            ));
+        }
+        signatures.push(NoteSignature {
+            name: vkey.name.clone(),
+            key_id: vkey.id,
+            signature: signature.to_vec(),
+        });
     }
-    let signature = signer.sign(text.as_bytes())?;
-    if !vkey.verify(text.as_bytes(), &signature) {
-        return Err(Error::new(
-            Kind::Reopen,
-            "the signer made a signature that does not hold under its key",
-        ));
+    Ok(Note { text, signatures })
+}
+
+/// Whoever may sign for one log: one signer, and during a rotation two. Those whose key is not current are left out.
+#[derive(Default)]
+pub struct Signers(Vec<Box<dyn Signer>>);
+
+impl Signers {
+    /// The log that they sign for.
+    pub(crate) fn origin(&self) -> Result<String, Error> {
+        let mut names = self.0.iter().map(|signer| signer.vkey().name());
+        let first = names.next().ok_or_else(|| Error::reject("there is no signing key"))?;
+        match names.find(|name| *name != first) {
+            Some(other) => Err(Error::reject(format!("the keys are of `{first}` and `{other}`"))),
+            None => Ok(first.to_owned()),
+        }
     }
-    let line =
-        NoteSignature { name: vkey.name.clone(), key_id: vkey.id, signature: signature.to_vec() };
-    Ok(Note { text, signatures: vec![line] })
+
+    /// The one key, if there is only one.
+    pub(crate) fn only(&self) -> Option<&Vkey> {
+        self.0.first().filter(|_| self.0.len() == 1).map(|signer| signer.vkey())
+    }
+
+    /// Those whose keys are among `keys`, one for each key.
+    pub(crate) fn of<'a>(&self, keys: impl Iterator<Item = &'a Vkey>) -> Vec<&dyn Signer> {
+        let find = |key: &Vkey| self.0.iter().find(|signer| signer.vkey() == key);
+        keys.filter_map(find).map(|signer| &**signer).collect()
+    }
+}
+
+impl<S: Signer + 'static> From<Box<S>> for Signers {
+    fn from(signer: Box<S>) -> Self {
+        Self(vec![signer])
+    }
+}
+
+impl From<Box<dyn Signer>> for Signers {
+    fn from(signer: Box<dyn Signer>) -> Self {
+        Self(vec![signer])
+    }
+}
+
+impl From<Vec<Box<dyn Signer>>> for Signers {
+    fn from(signers: Vec<Box<dyn Signer>>) -> Self {
+        Self(signers)
+    }
 }
 
 /// A private key in memory, read from a file that only its owner may read.
@@ -214,11 +282,23 @@ impl FileSigner {
         Self::with_seed(algorithm, name, &seed)
     }
 
-    /// Reads a key file: `PRIVATE+KEY+name+hex8+base64` and a newline.
+    /// Reads a key file with one key: `PRIVATE+KEY+name+hex8+base64` and a newline.
     ///
     /// # Errors
     /// The file is missing, others may read it, or it is not a key.
     pub fn load(path: &Path) -> Result<Self, Error> {
+        let mut keys = Self::load_all(path)?;
+        match keys.pop() {
+            Some(key) if keys.is_empty() => Ok(key),
+            _ => Err(Error::reject(format!("`{}` has several private keys", path.display()))),
+        }
+    }
+
+    /// Reads a key file with a key in each line: during a rotation there are two.
+    ///
+    /// # Errors
+    /// As [`FileSigner::load`].
+    pub fn load_all(path: &Path) -> Result<Vec<Self>, Error> {
         let shown = path.display();
         let metadata =
             fs::metadata(path).map_err(|e| Error::io(format!("read the key `{shown}`"), e))?;
@@ -229,8 +309,9 @@ impl FileSigner {
         }
         let text = fs::read_to_string(path)
             .map_err(|e| Error::io(format!("read the key `{shown}`"), e))?;
-        Self::parse(text.trim_end())
-            .ok_or_else(|| Error::reject(format!("`{shown}` is not a private key")))
+        let keys = text.trim_end().lines().map(Self::parse);
+        let keys = keys.collect::<Option<Vec<_>>>().filter(|keys| !keys.is_empty());
+        keys.ok_or_else(|| Error::reject(format!("`{shown}` is not a private key")))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -243,23 +324,41 @@ impl FileSigner {
         (HEXLOWER.encode(&signer.vkey.id) == id).then_some(signer)
     }
 
+    fn line(&self) -> String {
+        let key = [&[self.vkey.algorithm as u8], &self.key.as_bytes()[..]].concat();
+        let (name, id) = (&self.vkey.name, HEXLOWER.encode(&self.vkey.id));
+        format!("PRIVATE+KEY+{name}+{id}+{}\n", BASE64.encode(&key))
+    }
+
     /// Writes the key to a new file of mode 0600.
     ///
     /// # Errors
     /// The file exists, or cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let key = [&[self.vkey.algorithm as u8], &self.key.as_bytes()[..]].concat();
-        let (name, id) = (&self.vkey.name, HEXLOWER.encode(&self.vkey.id));
-        let text = format!("PRIVATE+KEY+{name}+{id}+{}\n", BASE64.encode(&key));
-        let written =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(
-                |mut file| {
-                    file.write_all(text.as_bytes())?;
-                    file.sync_all()
-                },
-            );
-        written.map_err(|e| Error::io(format!("write the key `{}`", path.display()), e))
+        write_new(path, &self.line())
     }
+
+    /// Makes `keys` the keys of the file at `path`, in one step.
+    ///
+    /// # Errors
+    /// It cannot be written, or `<path>.new` is in the way.
+    pub fn save_all(keys: &[Self], path: &Path) -> Result<(), Error> {
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let new = Path::new(&new);
+        write_new(new, &keys.iter().map(Self::line).collect::<String>())?;
+        fs::rename(new, path)
+            .map_err(|e| Error::io(format!("write the key `{}`", path.display()), e))
+    }
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|e| Error::io(format!("write the key `{}`", path.display()), e))
 }
 
 impl Signer for FileSigner {

@@ -1,6 +1,6 @@
 //! The signed, append-only log: where events live and why they can be trusted.
 //!
-//! Read in this order: [`tlog`] is the tree, [`note`], [`key`] and [`checkpoint`] the signed head; [`storage`] says what a
+//! Read in this order: [`tlog`] is the tree, [`note`], [`key`] and [`checkpoint`] the signed head, [`keyring`] who may sign it; [`storage`] says what a
 //! disk must promise, [`frame`] and [`wal`] how rows become durable, [`segment`] how they are sealed, [`vault`] what lies
 //! beside them; [`writer`] tells the story of a write and [`snapshot`] that of a read; [`verify`] believes none of it;
 //! [`cosignature`], [`policy`] and [`witness`] are what others say about the head; [`socket`] lets other
@@ -19,6 +19,7 @@ mod index;
 pub mod intake;
 mod journal;
 pub mod key;
+pub mod keyring;
 pub mod limits;
 mod log;
 pub mod note;
@@ -45,7 +46,10 @@ pub use checkpoint::{Checkpoint, TlogProof};
 pub use clock::Clock;
 pub use error::{Error, Kind};
 pub use intake::{Outcome, QuarantineId, Receipt, Submission};
-pub use key::{Algorithm, DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};
+pub use key::{
+    Algorithm, DEMO_SEED, ExternalSigner, FileSigner, Signer, Signers, Vkey, demo_signer, is_demo,
+};
+pub use keyring::{Action, KeyRing, Statement};
 pub use note::{Note, NoteSignature};
 pub use policy::Policy;
 pub use prover::Prover;

@@ -8,6 +8,15 @@ pub const NOTE_BYTES_MAX: usize = 1 << 20;
 /// The most signature lines of a note that are looked at (C2SP signed-note: at least 16 must be accepted).
 pub const NOTE_SIGNATURES_MAX: usize = 100;
 
+/// The most keys that one log may have in its life: one a week for twenty years.
+pub const KEYS_MAX: usize = 1_000;
+
+/// The most bytes that an external signer may print: a signature in base64 has 88, with room for a newline.
+pub const SIGNER_OUTPUT_BYTES_MAX: usize = 96;
+
+/// How long an external signer may take, in milliseconds: a person may have to touch a token.
+pub const SIGNER_TIMEOUT_MS: u64 = 60_000;
+
 /// The most hashes of a proof: a tree of 2^64 leaves is 64 levels high.
 pub const PROOF_HASHES_MAX: usize = 64;
 

@@ -13,6 +13,7 @@ use crate::index::{Index, Key, key};
 use crate::intake::compare::Known;
 use crate::intake::people::People;
 use crate::journal::Journal;
+use crate::keyring::KeyRing;
 use crate::segment::read::Segment;
 use crate::segment::{Seal, chain};
 use crate::storage::Storage;
@@ -32,6 +33,8 @@ pub(crate) struct Log {
     pub(crate) origin: String,
     pub(crate) simulated: bool,
     pub(crate) vault_key: [u8; 32],
+    /// Who may sign.
+    pub(crate) keys: KeyRing,
     pub(crate) frontier: Frontier,
     pub(crate) tiles: TileBuilder,
     /// Full tiles that are not on disk yet.

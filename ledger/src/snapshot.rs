@@ -12,6 +12,7 @@ use crate::checkpoint::{Checkpoint, TlogProof};
 use crate::entry;
 use crate::error::{Error, Kind};
 use crate::key::Vkey;
+use crate::keyring::{Action, KeyRing};
 use crate::limits::TREE_SIZE_MAX;
 use crate::note::Note;
 use crate::prover::prove;
@@ -48,8 +49,8 @@ impl Snapshot {
     /// Opens the newest checkpoint of the ledger in `dir`, or the kept one of size `at`.
     ///
     /// The rows are checked against it: each segment by the hash in its seal entry, the tail by the root. The signature is
-    /// checked with the key of the first entry, which proves nothing about who made the ledger: [`crate::verify`] asks for
-    /// the key.
+    /// checked with the keys that the rows name, which proves nothing about who made the ledger: [`crate::verify`] asks
+    /// for the key.
     ///
     /// # Errors
     /// `Missing` if it is no ledger or has no such checkpoint; `Tampered` if the rows are not those that were signed.
@@ -120,10 +121,9 @@ impl Snapshot {
         {
             return Err(Error::tampered("row 0 is not the genesis entry of this log"));
         }
-        let key: Vkey = genesis.attribute("vkey").unwrap_or_default().parse()?;
-        note.open(&[key])?;
+        let keys = KeyRing::new(&genesis)?;
         let paths = seals.iter().map(|seal| store.resolve(&seal.file)).collect::<Result<_, _>>()?;
-        Ok(Self {
+        let snapshot = Self {
             store,
             note,
             checkpoint,
@@ -133,7 +133,40 @@ impl Snapshot {
             tail: leaves,
             commits,
             recent: Mutex::new(None),
-        })
+        };
+        // The rows say who may sign this head. Most logs never had another key than the first: then they are not asked.
+        if keys.open(&snapshot.note, snapshot.checkpoint.size).is_err() {
+            snapshot.keys()?.open(&snapshot.note, snapshot.checkpoint.size)?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The keys of the log, with the sizes of the heads that each may sign, as the rows tell it; for a verdict, pin one that
+    /// came another way.
+    ///
+    /// # Errors
+    /// A segment cannot be read, or an entry about a key does not hold.
+    pub fn keys(&self) -> Result<KeyRing, Error> {
+        let mut keys = KeyRing::new(&self.genesis)?;
+        for seal in &self.seals {
+            let mut seq = seal.rows.start;
+            for batch in chain::open(&self.store, seal)?.columns(&["phase"])? {
+                let phases = batch
+                    .column(0)
+                    .as_string_opt::<i32>()
+                    .ok_or_else(|| Error::tampered("`phase` is no text"))?;
+                for phase in phases {
+                    if phase.and_then(Action::of).is_some() {
+                        keys.take(&leaf::decode(&self.leaf(seq)?)?, seq)?;
+                    }
+                    seq += 1;
+                }
+            }
+        }
+        for (leaf, seq) in self.tail.iter().zip(self.tail_start()..) {
+            keys.take(&leaf::decode(leaf)?, seq)?;
+        }
+        Ok(keys)
     }
 
     /// The head that everything here is read at.
@@ -459,7 +492,11 @@ fn check_root(
 
 /// The compact range of `[0, size)`, from tiles.
 pub(crate) fn frontier_at(store: &dyn Storage, size: u64) -> Result<Frontier, Error> {
-    let tiles = TileReader::new(store, size.min(TREE_SIZE_MAX));
+    frontier_of(&TileReader::new(store, size.min(TREE_SIZE_MAX)), size)
+}
+
+/// The compact range of `[0, size)`, from the tiles of a tree that has at least as many leaves.
+pub(crate) fn frontier_of(tiles: &TileReader, size: u64) -> Result<Frontier, Error> {
     let mut hashes = Vec::new();
     let mut before = 0u64;
     for level in (0..64u8).rev().filter(|level| size >> level & 1 == 1) {

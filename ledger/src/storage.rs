@@ -118,6 +118,17 @@ impl Local {
     }
 }
 
+/// The locked file. A command that is being started, such as a signer, has a copy of it for a moment: closing ours alone
+/// would not unlock it.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // If it fails, closing the file does the same a moment later.
+        let _ = self.0.unlock();
+    }
+}
+
 impl Storage for Local {
     fn lock(&self) -> Result<Box<dyn Any + Send + Sync>, Error> {
         let path = self.resolve(LOCK)?;
@@ -143,7 +154,7 @@ impl Storage for Local {
         for (leftover, _) in self.list(TEMPORARY)? {
             self.remove(&leftover)?;
         }
-        Ok(Box::new(file))
+        Ok(Box::new(Lock(file)))
     }
 
     fn create(&self, files: &[(String, Vec<u8>)]) -> Result<(), Error> {

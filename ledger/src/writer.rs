@@ -12,6 +12,7 @@
 
 mod append;
 mod init;
+mod keys;
 mod publish;
 mod recover;
 mod seal;
@@ -32,16 +33,16 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::error::{Error, Kind};
 use crate::intake::people;
-use crate::key::{Signer, Vkey};
+use crate::key::{Signers, Vkey};
 use crate::limits::{CLOCK_GAP_US, CLOCK_STEP_US, SEAL_AGE_US};
 use crate::log::Log;
-use crate::note::NoteSignature;
+use crate::note::{Note, NoteSignature};
 use crate::storage::{Local, Storage};
 
 /// The one writer of a ledger.
 pub struct Ledger {
     store: Arc<dyn Storage>,
-    signer: Box<dyn Signer>,
+    signers: Signers,
     clock: Arc<dyn Clock>,
     log: Log,
     epoch: u64,
@@ -65,16 +66,21 @@ enum Health {
 }
 
 impl Ledger {
-    /// Opens the ledger in `dir` for writing and repairs what a crash left.
+    /// Opens the ledger in `dir` for writing and repairs what a crash left. `signers` are one signer, or during a rotation
+    /// several: those whose keys are current sign each head.
     ///
     /// # Errors
     /// `Locked` names the process that writes it; `Missing` if it is no ledger or a copy without `state/`; `Tampered` if
-    /// what is on disk contradicts what was signed.
-    pub fn open(dir: &Path, signer: Box<dyn Signer>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    /// what is on disk contradicts what was signed; `Reject` if none of the keys is current.
+    pub fn open(
+        dir: &Path,
+        signers: impl Into<Signers>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         if !dir.join(CHECKPOINT).is_file() {
             return Err(Error::new(Kind::Missing, format!("`{}` is not a ledger", dir.display())));
         }
-        Self::open_storage(Arc::new(Local::new(dir)), signer, clock)
+        Self::open_storage(Arc::new(Local::new(dir)), signers, clock)
     }
 
     /// As [`Ledger::open`], in any storage.
@@ -83,14 +89,23 @@ impl Ledger {
     /// As [`Ledger::open`].
     pub fn open_storage(
         store: Arc<dyn Storage>,
-        signer: Box<dyn Signer>,
+        signers: impl Into<Signers>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
+        Self::open_and_say(store, signers.into(), clock, &[])
+    }
+
+    fn open_and_say(
+        store: Arc<dyn Storage>,
+        signers: Signers,
+        clock: Arc<dyn Clock>,
+        statements: &[Note],
+    ) -> Result<Self, Error> {
         let lock = store.lock()?;
-        let recovered = recover::recover(&*store, &*signer)?;
+        let recovered = recover::recover(&*store, &signers.origin()?)?;
         let mut ledger = Self {
             store,
-            signer,
+            signers,
             clock,
             log: recovered.log,
             epoch: recovered.epoch,
@@ -100,15 +115,21 @@ impl Ledger {
             clock_confirmed: None,
             _lock: lock,
         };
-        ledger.begin(recovered.head, &recovered.repairs)?;
+        ledger.begin(recovered.head, &recovered.repairs, statements)?;
         Ok(ledger)
     }
 
-    /// What follows a rebuild: a new epoch, an entry about the repairs, and the head.
-    fn begin(&mut self, head: Checkpoint, repairs: &[String]) -> Result<(), Error> {
+    /// What follows a rebuild: a new epoch, statements about keys, an entry about the repairs, and the head.
+    fn begin(
+        &mut self,
+        head: Checkpoint,
+        repairs: &[String],
+        statements: &[Note],
+    ) -> Result<(), Error> {
         self.check_gap();
         self.epoch += 1;
         self.write_state(head)?;
+        self.enter_all(statements)?;
         self.adopt_segment()?;
         if !repairs.is_empty() {
             let key = format!("{}:{}", self.log.size(), self.epoch);
@@ -140,10 +161,10 @@ impl Ledger {
     }
 
     fn rebuild(&mut self) -> Result<(), Error> {
-        let recovered = recover::recover(&*self.store, &*self.signer)?;
+        let recovered = recover::recover(&*self.store, &self.log.origin)?;
         self.log = recovered.log;
         self.epoch = recovered.epoch;
-        self.begin(recovered.head, &recovered.repairs)
+        self.begin(recovered.head, &recovered.repairs, &[])
     }
 
     /// Runs one step that writes, and remembers how it failed.
@@ -271,9 +292,9 @@ impl Ledger {
         })
     }
 
-    /// The key that signs.
+    /// The key that signs; of several that are current, the one that was added first.
     pub fn vkey(&self) -> &Vkey {
-        self.signer.vkey()
+        self.log.keys.current().next().expect("the last current key never ends")
     }
 
     /// The published head.

@@ -10,7 +10,9 @@ use backtrail_ledger::tlog::{hash::empty_root, inclusion_proof};
 use backtrail_ledger::vault::{
     DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineRecord,
 };
-use backtrail_ledger::{FileSigner, Frontier, Hash, Note, Signer as _, Tile, Vkey, leaf_hash, wal};
+use backtrail_ledger::{
+    Action, FileSigner, Frontier, Hash, Note, Signer as _, Statement, Tile, Vkey, leaf_hash, wal,
+};
 use data_encoding::BASE64;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -325,6 +327,7 @@ fn read_as_everything(bytes: &[u8]) {
     same(text.parse::<Checkpoint>().ok().map(|x| x.to_string()));
     same(text.parse::<TlogProof>().ok().map(|x| x.to_string()));
     same(text.parse::<Vkey>().ok().map(|x| x.to_string()));
+    same(text.parse::<Statement>().ok().map(|x| x.to_string()));
     same(text.parse::<Tile>().ok().map(|x| x.to_string()));
     same(Hash::from_base64(text).ok().map(|x| x.to_string()));
 }
@@ -346,12 +349,20 @@ fn samples() -> Vec<Vec<u8>> {
     };
     frame::push(&mut log, wal::COMMIT, &commit.to_bytes());
     assert_eq!(wal::read(&log, "log.example/a", 0).unwrap().leaves.len(), 1);
+    let statement = Statement {
+        origin: "log.example/a".to_owned(),
+        action: Action::Added,
+        vkey: vkey.clone(),
+        size: 7,
+        root,
+    };
     let record = KeyRecord { key: "00".repeat(32), salt: "11".repeat(32) };
     vec![
         note.to_string().into(),
         head.to_string().into(),
         proof.to_string().into(),
         vkey.to_string().into(),
+        statement.to_string().into(),
         b"tile/1/x001/234.p/17".to_vec(),
         State { head, epoch: 3 }.to_text().into(),
         record.to_bytes(),

@@ -437,7 +437,7 @@ fn every_answer_has_its_meaning() {
     let mut ledger =
         Ledger::init(&dir, &InitOptions::default(), Box::new(log_key()), clock()).unwrap();
     let size = (0..9).map(|_| ledger.heartbeat().unwrap().size).last().unwrap();
-    let ours = Submission::read(&dir, ledger.vkey()).unwrap();
+    let ours = Submission::read(&dir, std::slice::from_ref(ledger.vkey())).unwrap();
     let (key, text) = (cosigner(2), ours.note().text.clone());
     let line = cosign(&text, 7, &key).unwrap().to_string();
     let stale = cosign(&signed(0, 5).text, 7, &key).unwrap().to_string();

@@ -6,6 +6,7 @@ mod answers;
 mod demo;
 mod errors;
 mod formats;
+mod keys;
 mod kill;
 mod people;
 mod readme;

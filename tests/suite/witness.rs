@@ -285,3 +285,49 @@ fn a_witness_answers_whatever_comes() {
     check(&run(dir, again), 73, &["hint: "]);
     check(&run(dir, ["verify", "ledger", "--vkey", "witness.vkey"]), 64, &["--policy"]);
 }
+
+/// A witness and an anchor that saw heads before, between and after the steps of a rotation; and a ledger from before it.
+#[test]
+fn outsiders_follow_a_rotation() {
+    let folder = trial();
+    let dir = folder.path();
+    let served = serve(dir, "127.0.0.1:0");
+    policy(dir, &served.url);
+    std::fs::create_dir(dir.join("heads")).unwrap();
+    let lines = "policy = \"policy\"\n[[ledger.anchor]]\npath = \"heads\"\n";
+    config(dir, "ledger", lines);
+    config(dir, "older", lines);
+    let all = ["--config", "ledger.toml"];
+    let tool = |args: &[&str]| run(dir, [args, &all[..]].concat());
+    let old = text(dir, "ledger.vkey");
+    let id = old.split('+').nth(1).unwrap();
+    check(&ingest(dir, "ledger", "history-1"), 0, &[]);
+    check(&tool(&["anchor"]), 0, &[]);
+    copy(dir, "ledger", "older");
+    std::fs::copy(dir.join("ledger.key"), dir.join("older.key")).unwrap();
+
+    check(&tool(&["keys", "add"]), 0, &[]);
+    verify(dir, 0);
+    ok(dir, ["witness", "add-log", "witness", "ledger.vkey"]);
+    check(&tool(&["anchor"]), 0, &[]);
+    check(&tool(&["keys", "retire", id]), 0, &[]);
+    // Signed by the new key alone, and cosigned; the policy still names the old one.
+    assert_eq!(text(dir, "ledger/checkpoint").matches('—').count(), 1);
+    verify(dir, 0);
+    let kept = tool(&["anchor"]);
+    check(&kept, 0, &[]);
+    assert!(!kept.err.contains("warning"), "{}", kept.err);
+    assert_eq!(std::fs::read_dir(dir.join("heads")).unwrap().count(), 3);
+    let next = ingest(dir, "ledger", "history-2");
+    check(&next, 0, &[]);
+    assert!(!next.err.contains("warning"), "{}", next.err);
+
+    // A backup from before the rotation knows the old key only, and the newest heads are by the new one.
+    let seal = ["seal", "--config", "older.toml"];
+    let mut both = std::fs::read_to_string(dir.join("older.key")).unwrap();
+    both += &std::fs::read_to_string(dir.join("ledger.key")).unwrap();
+    for keys in [std::fs::read_to_string(dir.join("older.key")).unwrap(), both] {
+        std::fs::write(dir.join("ledger.key"), keys).unwrap();
+        check(&run(dir, seal), 13, &["hint: "]);
+    }
+}

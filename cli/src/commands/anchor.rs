@@ -18,9 +18,9 @@ pub(crate) fn anchor(global: &Global, args: &Anchor) -> Result<(), Failure> {
     }
     let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
     let head = ledger.publish()?;
-    let key = ledger.vkey().clone();
+    let keys = super::keys::current(&ledger);
     let add = |size, lines: &[_]| ledger.add_cosignatures(size, lines);
-    let unreached = outside.submit(&dir, &key, add)? + outside.copy(&dir, &key)?;
+    let unreached = outside.submit(&dir, &keys, add)? + outside.copy(&dir, &keys)?;
     if unreached > 0 {
         let all = outside.len();
         return Err(Failure::new(

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use backtrail_ledger::socket::Client;
 use backtrail_ledger::{
-    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Snapshot,
-    demo_signer,
+    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Vkey,
 };
 
 use crate::args::{Global, Init, Seal};
@@ -16,6 +15,7 @@ use crate::config::{Config, beside};
 use crate::exit::{CANNOT_WRITE, Failure, TRY_LATER, unwritable};
 use crate::output::{Out, say};
 use crate::outside::Outside;
+use crate::signers;
 
 /// `init`
 pub(crate) fn init(args: &Init) -> Result<(), Failure> {
@@ -37,10 +37,12 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
         ..InitOptions::default()
     };
     let vkey = signer.vkey().to_string();
+    if let Some(path) = &args.recovery_key_out {
+        refuse_inside(path, &args.dir)?;
+    }
     // Keys first: a key without a ledger is harmless, a ledger whose key was never written is lost.
     signer.save(&key_path)?;
     if let (Some(recovery), Some(path)) = (&recovery, &args.recovery_key_out) {
-        refuse_inside(path, &args.dir)?;
         recovery.save(path)?;
     }
     let vkey_path = beside(&args.dir, "vkey");
@@ -68,7 +70,7 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
     out.finish()
 }
 
-fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
+pub(crate) fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
     if key.starts_with(dir) {
         return Err(Failure::new(
             CANNOT_WRITE,
@@ -124,9 +126,19 @@ impl Writer {
     /// Has the published head cosigned; a server sees to its heads itself.
     pub(crate) fn submit(&mut self, outside: &Outside, dir: &Path) -> Result<(), Failure> {
         let Self::Own(ledger) = self else { return Ok(()) };
-        let key = ledger.vkey().clone();
-        outside.submit(dir, &key, |size, lines| ledger.add_cosignatures(size, lines)).map(drop)
+        submit(outside, dir, ledger)
     }
+}
+
+/// Has the published head of `ledger`, in `dir`, cosigned.
+pub(crate) fn submit(outside: &Outside, dir: &Path, ledger: &mut Ledger) -> Result<(), Failure> {
+    let keys = current(ledger);
+    outside.submit(dir, &keys, |size, lines| ledger.add_cosignatures(size, lines)).map(drop)
+}
+
+/// The keys that sign for `ledger` now.
+pub(crate) fn current(ledger: &Ledger) -> Vec<Vkey> {
+    ledger.keys().current().cloned().collect()
 }
 
 /// What appends to the ledger at `dir`: the server that writes it, if one answers, else this process. Only the latter needs
@@ -153,27 +165,8 @@ pub(crate) fn appender(
 
 /// Opens the ledger at `dir` for writing, unless somebody outside knows more of the log than it does.
 pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<Ledger, Failure> {
-    let signer = signer(config, dir, key)?;
+    let signers = signers::all(config, dir, key)?;
     // Before the ledger is opened: opening it may already sign a head.
-    Outside::read(config)?.consult(dir, signer.vkey())?;
-    Ok(Ledger::open(dir, Box::new(signer), Arc::new(SystemClock::default()))?)
-}
-
-/// The signing key of the ledger at `dir`. A demo ledger needs no file: its key is known to everybody.
-pub(crate) fn signer(
-    config: &Config,
-    dir: &Path,
-    key: Option<&PathBuf>,
-) -> Result<FileSigner, Failure> {
-    let path = config.key(key, dir);
-    if !path.exists() {
-        let named = Snapshot::open(dir, None)?.genesis_key()?;
-        if backtrail_ledger::is_demo(&named) {
-            return Ok(demo_signer(named.name())?);
-        }
-    }
-    FileSigner::load(&path).map_err(|error| {
-        Failure::from(error)
-            .hint("name the key with --key FILE or BACKTRAIL_KEY; `init` wrote it to LEDGER.key")
-    })
+    Outside::read(config)?.consult(dir, &signers::vkeys(&signers))?;
+    Ok(Ledger::open(dir, signers, Arc::new(SystemClock::default()))?)
 }

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod people;
 pub(crate) mod quarantine;
 pub(crate) mod report;
+pub(crate) mod rotation;
 pub(crate) mod shell;
 pub(crate) mod split;
 pub(crate) mod trial;

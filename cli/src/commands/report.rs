@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use backtrail_ledger::verify::{self, VerifyOptions};
-use backtrail_ledger::{FileSigner, Signer as _, Snapshot, Vkey};
+use backtrail_ledger::{Signer, Snapshot, Vkey};
 use backtrail_query::Session;
 use backtrail_reports::{
     Inputs, Integrity, IntegrityFinding, Overlay, Request, Summary, Target, pack,
@@ -33,10 +33,10 @@ pub(crate) fn report(global: &Global, what: &Report) -> Result<(), Failure> {
 fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Failure> {
     let config = Config::read(global)?;
     let dir = config.ledger(global)?;
-    let signer = super::keys::signer(&config, &dir, args.key.key.as_ref())?;
+    let signer = crate::signers::one(&config, &dir, args.key.key.as_ref())?;
     // Before anything is signed: a report of a log that was rolled back would be evidence of what did not happen.
     let outside = Outside::read(&config)?;
-    outside.consult(&dir, signer.vkey())?;
+    outside.consult(&dir, std::slice::from_ref(signer.vkey()))?;
     let snapshot = session::snapshot(&dir, &args.at)?;
     let (runtime, session) = session::over(&snapshot, &config, &args.at)?;
     let overlay = config.overlay(args.overlay.as_ref()).map(|path| overlay(&path)).transpose()?;
@@ -44,7 +44,7 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
         runtime: &runtime,
         session: &session,
         snapshot: &snapshot,
-        signer: &signer,
+        signer: &*signer,
         integrity: integrity(&dir, signer.vkey()),
         organisation: config.organisation.name.as_deref().unwrap_or("(not named)"),
         overlay,
@@ -91,7 +91,7 @@ pub(crate) struct Order<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) session: &'a Session,
     pub(crate) snapshot: &'a Snapshot,
-    pub(crate) signer: &'a FileSigner,
+    pub(crate) signer: &'a dyn Signer,
     pub(crate) integrity: Integrity,
     pub(crate) organisation: &'a str,
     pub(crate) overlay: Option<Overlay>,
@@ -173,7 +173,7 @@ impl backtrail_reports::Prover for LogProver<'_> {
 }
 
 /// The log's key, signing manifests.
-struct ManifestSigner<'a>(&'a FileSigner);
+struct ManifestSigner<'a>(&'a dyn Signer);
 
 impl backtrail_reports::Signer for ManifestSigner<'_> {
     fn key_id(&self) -> String {

@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use backtrail_ledger::socket::Server;
-use backtrail_ledger::{Clock as _, Kind, SharedLedger, Signer as _};
+use backtrail_ledger::{Clock as _, Kind, SharedLedger};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::{Global, Serve};
@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use crate::output::{Out, say};
 use crate::outside::Outside;
-use crate::session;
+use crate::{session, signers};
 use limits::{TICK_MS, WITNESS_INTERVAL};
 
 /// `serve`
@@ -64,7 +64,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
 
 /// Validates what a start would need and starts nothing.
 fn check(config: &Config, dir: &Path, args: &Serve, listen: SocketAddr) -> Result<(), Failure> {
-    let signer = keys::signer(config, dir, args.key.key.as_ref())?;
+    let signer = signers::one(config, dir, args.key.key.as_ref())?;
     let mut out = Out::new();
     out.line(format_args!("fine: {} would be served on {listen}", signer.vkey().name()))?;
     out.finish()
@@ -89,7 +89,8 @@ fn stop_signal() -> Result<mpsc::Receiver<()>, Failure> {
 /// Has new heads cosigned from time to time, beside everything else, and tells when a witness knows more than the log.
 fn witnessed(outside: Outside, dir: PathBuf, ledger: Arc<SharedLedger>) -> mpsc::Receiver<Failure> {
     let (sender, receiver) = mpsc::channel();
-    let key = ledger.lock().vkey().clone();
+    // They stay: keys change only while no server holds the ledger.
+    let keys = keys::current(&ledger.lock());
     std::thread::spawn(move || {
         let mut cosigned = 0;
         while outside.len() > 0 {
@@ -99,7 +100,7 @@ fn witnessed(outside: Outside, dir: PathBuf, ledger: Arc<SharedLedger>) -> mpsc:
                 continue;
             }
             let add = |size, lines: &[_]| ledger.lock().add_cosignatures(size, lines);
-            match outside.submit(&dir, &key, add) {
+            match outside.submit(&dir, &keys, add) {
                 Ok(0) => cosigned = size,
                 // Those that were away are asked again.
                 Ok(_) => {}

@@ -4,6 +4,7 @@
 //! statistics, vault and quarantine, files that do not belong. Everything that does not hold is a [`Finding`]; the exit code is that of the
 //! most severe one.
 
+mod heads;
 mod rows;
 mod stores;
 mod witnesses;
@@ -17,7 +18,6 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::key::{Vkey, is_demo};
 use crate::limits::FINDINGS_MAX;
-use crate::note::Note;
 use crate::policy::Policy;
 use crate::state::{self, State};
 use crate::storage::{Local, Storage};
@@ -142,6 +142,8 @@ pub(crate) struct Check<'a> {
     unknown_cosignatures: usize,
     /// Sizes whose root is claimed somewhere: by a note, a commit frame, a footer, the auditor.
     claims: BTreeMap<u64, Vec<Claim>>,
+    /// Signed heads, until the rows have told who may sign them.
+    heads: heads::Heads,
     findings: Vec<Finding>,
     coverage: Vec<String>,
 }
@@ -164,6 +166,7 @@ impl<'a> Check<'a> {
             witnessed: false,
             unknown_cosignatures: 0,
             claims: BTreeMap::new(),
+            heads: heads::Heads::default(),
             findings: Vec::new(),
             coverage: Vec::new(),
         }
@@ -177,13 +180,16 @@ impl<'a> Check<'a> {
         self.check_anchor(&head)?;
         if self.options.level == Level::Head {
             self.coverage.push("rows, files and vault were not read".to_owned());
+            self.judge_by_pinned();
             return Ok(());
         }
         self.read_kept_notes(&head)?;
         self.check_state(&head)?;
         let files = self.store.list("")?;
-        let expected = rows::check(self, &head, &files)?;
-        self.check_files(&files, &expected);
+        let expected = rows::check(self, &head, &files);
+        // Also when the rows end early: a head that nobody trusted signed is the more severe finding.
+        self.judge_heads(&head, expected.is_ok());
+        self.check_files(&files, &expected?);
         Ok(())
     }
 
@@ -206,7 +212,7 @@ impl<'a> Check<'a> {
 
     fn read_head(&mut self) -> Result<Checkpoint, Error> {
         let bytes = self.store.read_all(CHECKPOINT)?;
-        match self.open_note(&bytes) {
+        match self.open_note(&bytes, "head", Some(CHECKPOINT)) {
             Ok(head) => Ok(head),
             Err(error) => {
                 self.add(Finding::new("head", 12, error.to_string()).file(CHECKPOINT));
@@ -215,24 +221,9 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A note in the one form in which we write it, signed by one of the keys, for the log that the key is of.
-    pub(crate) fn open_note(&self, bytes: &[u8]) -> Result<Checkpoint, Error> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Error::reject("not text"))?;
-        let note: Note = text.parse()?;
-        if note.to_string() != text {
-            return Err(Error::reject("not in canonical form"));
-        }
-        let (checkpoint, _) = Checkpoint::open(text, &self.options.keys)?;
-        if self.options.keys.iter().any(|key| key.name() == checkpoint.origin) {
-            Ok(checkpoint)
-        } else {
-            Err(Error::reject(format!("the log `{}` is not the one of the key", checkpoint.origin)))
-        }
-    }
-
     fn check_since(&mut self, head: &Checkpoint) {
         let Some(note) = &self.options.since else { return };
-        match self.open_note(note.as_bytes()) {
+        match self.open_note(note.as_bytes(), "since", None) {
             Err(error) => {
                 self.add(Finding::new("since", 12, format!("the note that you hold: {error}")));
             }
@@ -251,7 +242,7 @@ impl<'a> Check<'a> {
         self.claim(head.size, head.root, CHECKPOINT, "root", 11);
         for (path, _) in self.store.list("checkpoints")? {
             let Some(size) = size_of(&path) else { continue };
-            match self.open_note(&self.store.read_all(&path)?) {
+            match self.open_note(&self.store.read_all(&path)?, "kept_note", Some(&path)) {
                 Ok(kept) if kept.size == size && size <= head.size => {
                     self.claim(size, kept.root, &path, "kept_note", 13);
                     // Those of the head were checked with it.

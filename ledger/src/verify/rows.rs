@@ -150,7 +150,7 @@ impl<'a> Walk<'a> {
             checkpoint: &note,
             columns: &columns,
         };
-        check_footer(check, seal, &segment, &heading);
+        let end = check_footer(check, seal, &segment, &heading);
         let mut again = match check.options.level {
             Level::Content if is_ours(&segment) => Some(Writer::new(&heading)?),
             _ => None,
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
             let said = format!("{}: statistics, written by {by}, were not made again", seal.file);
             check.coverage.push(said);
         }
-        if let Ok(end) = check.open_note(note.as_bytes()) {
+        if let Some(end) = end {
             check.claim(end.size, end.root, &seal.file, "footer", 11);
             check.settle(end.size, &self.frontier);
         }
@@ -342,20 +342,18 @@ impl<'a> Walk<'a> {
     /// One of the ledger's own entries.
     fn entry(&mut self, check: &mut Check, event: &Event, seq: u64) {
         let genesis = entry::is(event, "genesis");
+        if let Some(size) = check.take_key(event, seq) {
+            self.must_keep(size);
+        }
         if genesis != (seq == 0) {
             check.add(
                 Finding::new("genesis", 11, "row 0, and no other, is the first entry").row(seq),
             );
         }
         if seq == 0 {
-            let key = event.attribute("vkey").unwrap_or_default();
-            if event.attribute("origin") != Some(&self.head.origin)
-                || !check.options.keys.iter().any(|k| k.to_string() == key)
-            {
-                check.add(
-                    Finding::new("genesis", 12, "the first entry names another log or key")
-                        .row(seq),
-                );
+            if event.attribute("origin") != Some(&self.head.origin) {
+                check
+                    .add(Finding::new("genesis", 12, "the first entry names another log").row(seq));
             }
             self.block.simulated = event.attribute("simulated_clock") == Some("true");
             self.block.vault_key = event.attribute("vault_key_commitment").map(str::to_owned);
@@ -402,22 +400,29 @@ impl<'a> Walk<'a> {
 }
 
 /// The footer's metadata.
-fn check_footer(check: &mut Check, seal: &Seal, segment: &Segment, heading: &Heading) {
+fn check_footer(
+    check: &mut Check,
+    seal: &Seal,
+    segment: &Segment,
+    heading: &Heading,
+) -> Option<Checkpoint> {
     let metadata = segment.metadata().file_metadata();
     let said = metadata.key_value_metadata().cloned().unwrap_or_default();
     if !key_values(heading).iter().all(|pair| said.contains(pair)) {
         let message = "the footer does not say what the log says of these rows";
         check.add(Finding::new("footer", 11, message).file(&seal.file));
     }
-    match check.open_note(heading.checkpoint.as_bytes()) {
-        Ok(end) if end.size == seal.rows.end => {}
+    match check.open_note(heading.checkpoint.as_bytes(), "footer", Some(&seal.file)) {
+        Ok(end) if end.size == seal.rows.end => Some(end),
         Ok(end) => {
             let message = format!("the footer has a head of {} rows", end.size);
             check.add(Finding::new("footer", 11, message).file(&seal.file));
+            None
         }
         Err(e) => {
             let message = format!("the head in the footer: {e}");
             check.add(Finding::new("footer", 12, message).file(&seal.file));
+            None
         }
     }
 }

@@ -36,15 +36,15 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Reads the newest head of the ledger in `dir`, which `key` signed.
+    /// Reads the newest head of the ledger in `dir`, which one of `keys` signed.
     ///
     /// # Errors
     /// There is none, or it is another log's.
-    pub fn read(dir: &Path, key: &Vkey) -> Result<Self, Error> {
+    pub fn read(dir: &Path, keys: &[Vkey]) -> Result<Self, Error> {
         let store = Local::new(dir);
         let text = String::from_utf8(store.read_all(CHECKPOINT)?)
             .map_err(|_| Error::tampered(format!("`{CHECKPOINT}` is not text")))?;
-        let (head, note) = Checkpoint::open(&text, std::slice::from_ref(key))?;
+        let (head, note) = Checkpoint::open(&text, keys)?;
         Ok(Self { store, note, head })
     }
 

@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::commitment::keyed_hash;
 use crate::entry::Entry;
 use crate::error::{Error, Kind};
-use crate::key::{Signer, Vkey};
+use crate::key::{Signers, Vkey};
+use crate::keyring::KeyRing;
 use crate::storage::{Local, Storage};
 use crate::vault::{self, KeyRecord};
 
@@ -35,7 +36,7 @@ impl Ledger {
     pub fn init(
         dir: &Path,
         options: &InitOptions,
-        signer: Box<dyn Signer>,
+        signers: impl Into<Signers>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let failed = |e| Error::io(format!("make a ledger in `{}`", dir.display()), e);
@@ -43,7 +44,7 @@ impl Ledger {
         if std::fs::read_dir(dir).map_err(failed)?.next().is_some() {
             return Err(Error::reject(format!("`{}` is not empty", dir.display())));
         }
-        Self::init_storage(Arc::new(Local::new(dir)), options, signer, clock)
+        Self::init_storage(Arc::new(Local::new(dir)), options, signers, clock)
     }
 
     /// As [`Ledger::init`], in any empty storage.
@@ -53,11 +54,15 @@ impl Ledger {
     pub fn init_storage(
         store: Arc<dyn Storage>,
         options: &InitOptions,
-        signer: Box<dyn Signer>,
+        signers: impl Into<Signers>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
+        let signers = signers.into();
+        let origin = signers.origin()?;
+        let Some(vkey) = signers.only().map(ToString::to_string) else {
+            return Err(Error::reject("a log begins with one key"));
+        };
         let lock = store.lock()?;
-        let origin = signer.vkey().name().to_owned();
         let (key, salt) = match &options.simulated_clock {
             Some(seed) => {
                 (keyed_hash(seed, &[b"vault key"]), keyed_hash(seed, &[b"vault key salt"]))
@@ -73,7 +78,7 @@ impl Ledger {
         let retention = if options.retention.is_empty() { "P6Y" } else { &options.retention };
         let recovery = options.recovery_key.as_ref().map(ToString::to_string).unwrap_or_default();
         let simulated = if options.simulated_clock.is_some() { "true" } else { "false" };
-        log.push(&entry.event(&[
+        let genesis = entry.event(&[
             ("identity_scheme", "person/1"),
             ("leaf_profile", "leaf/1"),
             ("origin", &origin),
@@ -82,11 +87,13 @@ impl Ledger {
             ("retention", retention),
             ("simulated_clock", simulated),
             ("vault_key_commitment", &committed),
-            ("vkey", &signer.vkey().to_string()),
-        ])?)?;
+            ("vkey", &vkey),
+        ])?;
+        log.keys = KeyRing::new(&genesis)?;
+        log.push(&genesis)?;
         let mut ledger = Self {
             store,
-            signer,
+            signers,
             clock,
             log,
             epoch: 1,

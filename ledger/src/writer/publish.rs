@@ -8,9 +8,9 @@ use super::Ledger;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
-use crate::key::sign_checkpoint;
+use crate::key::sign_note;
 use crate::limits::NOTE_SIGNATURES_MAX;
-use crate::note::NoteSignature;
+use crate::note::{Note, NoteSignature};
 use crate::state::{self, State};
 use crate::storage::Storage;
 use crate::tiles::TileReader;
@@ -76,7 +76,14 @@ impl Ledger {
         self.write_state(head.clone())?;
         // 4. The one irreversible step. A crash before it: as after step 3. After it, the note that was to be kept may be
         //    missing: whatever needs it asks for it again before it goes on.
-        let note = sign_checkpoint(&head, &*self.signer)?.to_string();
+        let signers = self.signers.of(self.log.keys.valid_at(head.size));
+        if signers.is_empty() {
+            return Err(Error::reject(format!(
+                "no key here may sign a head of {} rows",
+                head.size
+            )));
+        }
+        let note = sign_note(head.to_string(), &signers)?.to_string();
         self.store.replace(CHECKPOINT, note.as_bytes())?;
         if keep {
             self.keep_note(head.size, note.as_bytes())?;
@@ -101,11 +108,13 @@ impl Ledger {
     /// Keeps a checkpoint that was published before, with its partial tiles, and returns its size.
     pub(super) fn keep_checkpoint(&self, note: &str) -> Result<u64, Error> {
         let refused = |e: Error| Error::reject(format!("not a checkpoint of this log: {e}"));
-        let key = self.signer.vkey().clone();
-        let (checkpoint, note) = Checkpoint::open(note, &[key]).map_err(refused)?;
+        let note: Note = note.parse().map_err(refused)?;
+        let checkpoint: Checkpoint = note.text.parse().map_err(refused)?;
+        self.log.keys.open(&note, checkpoint.size).map_err(refused)?;
         let tiles = TileReader::new(&*self.store, checkpoint.size);
         let published = self.log.published.as_ref().map_or(0, |head| head.size);
-        if checkpoint.size == 0
+        if checkpoint.origin != self.log.origin
+            || checkpoint.size == 0
             || checkpoint.size > published
             || root_of(checkpoint.size, &tiles)? != checkpoint.root
         {
@@ -120,11 +129,17 @@ impl Ledger {
             }
         }
         self.store.create(&missing)?;
-        self.keep_note(checkpoint.size, note.to_string().as_bytes())?;
+        // Whoever handed the newest one in may have left out lines, or added some: what is published is kept.
+        let note = if checkpoint.size == published {
+            self.store.read_all(CHECKPOINT)?
+        } else {
+            note.to_string().into_bytes()
+        };
+        self.keep_note(checkpoint.size, &note)?;
         Ok(checkpoint.size)
     }
 
-    fn keep_note(&self, size: u64, note: &[u8]) -> Result<(), Error> {
+    pub(super) fn keep_note(&self, size: u64, note: &[u8]) -> Result<(), Error> {
         let path = note_path(size);
         match self.store.read_if_any(&path)? {
             Some(kept) if kept == note => Ok(()),

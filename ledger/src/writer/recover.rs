@@ -13,10 +13,10 @@ use crate::frame::End;
 use crate::index::Index;
 use crate::intake::people::People;
 use crate::journal::Journal;
-use crate::key::Signer;
+use crate::keyring::{Action, KeyRing};
 use crate::log::{Cache, Log, Place, vault_places};
 use crate::segment::chain;
-use crate::snapshot::frontier_at;
+use crate::snapshot::{frontier_at, read_note};
 use crate::state::State;
 use crate::storage::Storage;
 use crate::tiles::TileReader;
@@ -40,6 +40,7 @@ pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> L
         origin: origin.to_owned(),
         simulated,
         vault_key,
+        keys: KeyRing::default(),
         frontier: Frontier::default(),
         tiles: TileBuilder::default(),
         full_tiles: Vec::new(),
@@ -65,8 +66,7 @@ pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> L
 }
 
 /// Reads everything and repairs the end of the files. The lock is held.
-pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recovered, Error> {
-    let origin = signer.vkey().name();
+pub(super) fn recover(store: &dyn Storage, origin: &str) -> Result<Recovered, Error> {
     let state = State::read(store)?.ok_or_else(|| {
         Error::new(Kind::Missing, "`state/head` is missing: a copy or a restored ledger is read-only until its head is confirmed")
     })?;
@@ -99,7 +99,7 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
 
     let mut log = empty_log(origin, false, [0; 32]);
     log.seals = chain::read_back(store, first, events[0].clone(), &[])?;
-    restore_tree(&mut log, store, signer, first, &state)?;
+    restore_tree(&mut log, store, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
         let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
         log.take(leaf_hash(frame.payload), place, event);
@@ -109,7 +109,7 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     log.wal = Journal::new(wal::path(first), wal::FORMAT, origin, first, contents.committed as u64);
     restore_stores(&mut log, store, first, &last, &mut repairs)?;
     restore_index(&mut log, store, &events)?;
-    restore_published(&mut log, store, signer, &state)?;
+    restore_published(&mut log, store, &state)?;
     Ok(Recovered { log, epoch: state.epoch, head: state.head, repairs })
 }
 
@@ -162,7 +162,6 @@ fn cut(
 fn restore_tree(
     log: &mut Log,
     store: &dyn Storage,
-    signer: &dyn Signer,
     first: u64,
     state: &State,
 ) -> Result<(), Error> {
@@ -170,10 +169,8 @@ fn restore_tree(
     if first == 0 {
         return Ok(());
     }
-    let note = store.read_all(&note_path(first))?;
-    let note = String::from_utf8(note)
-        .map_err(|_| Error::tampered(format!("`{}` is not text", note_path(first))))?;
-    let (head, _) = Checkpoint::open(&note, &[signer.vkey().clone()])?;
+    // Who signed it is asked once the rows have told the keys: `restore_published`.
+    let head: Checkpoint = read_note(store, &note_path(first))?.text.parse()?;
     let tiles = TileReader::new(store, first);
     log.frontier = frontier_at(store, first)?;
     log.tiles = tiles.builder()?;
@@ -257,17 +254,17 @@ fn restore_stores(
 /// Which row has which event id, and what genesis decided.
 fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(), Error> {
     let mut genesis = (log.first == 0).then(|| tail[0].clone());
+    let mut about_keys = Vec::new();
     for seal in log.seals.clone() {
         let segment = chain::open(store, &seal)?;
         let mut seq = seal.rows.start;
-        for batch in
-            segment.columns(&["event_id", "amends_event_id", "inference_rule", "recorded_at"])?
-        {
+        for batch in segment.columns(&["event_id", "amends_event_id", "inference_rule", "phase"])? {
             let text = |name: &str| {
                 batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>().cloned())
             };
             let columns = (text("event_id"), text("amends_event_id"), text("inference_rule"));
-            let (Some(ids), Some(amends), Some(rules)) = columns else {
+            let ((Some(ids), Some(amends), Some(rules)), Some(phases)) = (columns, text("phase"))
+            else {
                 return Err(Error::tampered(format!("`{}` lacks a column", seal.file)));
             };
             for at in 0..batch.num_rows() {
@@ -276,6 +273,9 @@ fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(
                 };
                 let id = get(&ids).unwrap_or_default();
                 log.index.insert(seq, &id, get(&amends).as_deref(), get(&rules).as_deref());
+                if get(&phases).as_deref().and_then(Action::of).is_some() {
+                    about_keys.push(seq);
+                }
                 seq += 1;
             }
         }
@@ -291,19 +291,31 @@ fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(
     let genesis = genesis.filter(|event| entry::is(event, "genesis"));
     let genesis = genesis.ok_or_else(|| Error::tampered("row 0 is not the genesis entry"))?;
     log.simulated = genesis.attribute("simulated_clock") == Some("true");
+    log.keys = KeyRing::new(&genesis)?;
+    for seq in about_keys {
+        let event = log.row(store, seq)?;
+        log.keys.take(&event, seq)?;
+    }
+    for (event, seq) in tail.iter().zip(log.first..) {
+        log.keys.take(event, seq)?;
+    }
     Ok(())
 }
 
 /// The head that readers see. An older one than intended is a publication that was interrupted.
-fn restore_published(
-    log: &mut Log,
-    store: &dyn Storage,
-    signer: &dyn Signer,
-    state: &State,
-) -> Result<(), Error> {
-    let Some(note) = store.read_if_any(CHECKPOINT)? else { return Ok(()) };
-    let note = String::from_utf8(note).map_err(|_| Error::tampered("`checkpoint` is not text"))?;
-    let (head, _) = Checkpoint::open(&note, &[signer.vkey().clone()])?;
+fn restore_published(log: &mut Log, store: &dyn Storage, state: &State) -> Result<(), Error> {
+    if log.first > 0 {
+        log.keys.open(&read_note(store, &note_path(log.first))?, log.first)?;
+    }
+    if store.read_if_any(CHECKPOINT)?.is_none() {
+        return Ok(());
+    }
+    let note = read_note(store, CHECKPOINT)?;
+    let head: Checkpoint = note.text.parse()?;
+    log.keys.open(&note, head.size)?;
+    if head.origin != log.origin {
+        return Err(Error::tampered(format!("`checkpoint` is of `{}`, another log", head.origin)));
+    }
     if head.size > state.head.size || (head.size == state.head.size && head.root != state.head.root)
     {
         return Err(Error::tampered("`checkpoint` is newer than the highest head in `state/`"));

@@ -29,6 +29,11 @@ pub(crate) fn leaves(dir: &Path) -> Vec<String> {
 
 /// Makes `leaves` the rows of a ledger that has never been sealed, tree and signed head included.
 pub(crate) fn rewrite(dir: &Path, leaves: &[String]) {
+    rewrite_signed(dir, leaves, &*signer());
+}
+
+/// As [`rewrite`], with the head signed by `signer`.
+pub(crate) fn rewrite_signed(dir: &Path, leaves: &[String], signer: &dyn Signer) {
     let path = dir.join(wal::path(0));
     let bytes = fs::read(&path).unwrap();
     let last = *wal::read(&bytes, ORIGIN, 0).unwrap().commits.last().unwrap();
@@ -48,7 +53,7 @@ pub(crate) fn rewrite(dir: &Path, leaves: &[String]) {
     let (size, root) = (frontier.size(), frontier.root());
     frame::push(&mut wal, wal::COMMIT, &Commit { first: 0, end: size, root, ..last }.to_bytes());
     fs::write(path, wal).unwrap();
-    sign(dir, &Checkpoint { origin: ORIGIN.to_owned(), size, root }, &*signer());
+    sign(dir, &Checkpoint { origin: ORIGIN.to_owned(), size, root }, signer);
 }
 
 /// Makes `head` the signed head, and what the writer remembers.

@@ -7,6 +7,7 @@ mod attacks;
 mod bytes;
 mod faults;
 mod forge;
+mod keys;
 mod mutations;
 mod resources;
 mod socket;
