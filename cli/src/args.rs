@@ -1,9 +1,13 @@
 //! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
 
+mod upkeep;
+
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use upkeep::Erase;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -82,6 +86,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail seal --ledger ./ledger\n  backtrail seal --ledger ./ledger --key ./ledger.key"
     )]
     Seal(Seal),
+    /// Erases texts, deliveries and identities from the vault; rows, proofs and metrics stay.
+    #[command(
+        after_help = "Examples:\n  backtrail erase --ledger ./ledger --event github:0f0e… --reason \"a secret in a comment\" --ticket SEC-12\n  backtrail erase --ledger ./ledger --person person:4k… --with-events --reason \"right to erasure\""
+    )]
+    Erase(Erase),
     /// Asks the ledger in SQL: one query, a file, or a prompt.
     #[command(
         after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv"

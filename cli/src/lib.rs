@@ -51,6 +51,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),
         Command::Export(what) => commands::evidence::export(global, what),
         Command::Seal(args) => commands::keys::seal(global, args),
+        Command::Erase(args) => commands::upkeep::erase(global, args),
         Command::Sql(args) => commands::ask::sql(global, args),
         Command::Metrics(args) => commands::ask::metrics(global, args),
         Command::Timeline(args) => commands::ask::timeline(global, args),

@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod commitment;
 pub mod entry;
+pub mod erasure;
 pub mod error;
 pub mod frame;
 mod index;
@@ -30,6 +31,7 @@ pub mod writer;
 
 pub use checkpoint::{Checkpoint, TlogProof};
 pub use clock::Clock;
+pub use erasure::{Erase, Erased};
 pub use error::{Error, Kind};
 pub use intake::{Outcome, QuarantineId, Receipt, Submission};
 pub use key::{DEMO_SEED, FileSigner, Signer, Vkey, demo_signer, is_demo};

@@ -69,6 +69,7 @@ pub(crate) struct Cache {
     segment: Option<(u64, Segment)>,
     group: Option<(u64, Rows)>,
     vault: Option<(u64, HashMap<Key, Place>)>,
+    blocks: Option<BTreeSet<u64>>,
 }
 
 impl Log {
@@ -193,6 +194,19 @@ impl Log {
         Ok(())
     }
 
+    /// The `<first>` of the files in the vault and the quarantine that belong to row `seq`. They stay as they are when
+    /// segments are rewritten, so it is the largest one up to `seq`: a block without a file has nothing to be found.
+    pub(crate) fn block_of(&mut self, store: &dyn Storage, seq: u64) -> Result<u64, Error> {
+        if seq >= self.first {
+            return Ok(self.first);
+        }
+        if self.cache.blocks.is_none() {
+            self.cache.blocks = Some(vault::blocks(store)?);
+        }
+        let blocks = self.cache.blocks.as_ref().expect("set above");
+        Ok(blocks.range(..=seq).next_back().copied().unwrap_or(0))
+    }
+
     /// The vault's record of the event of row `seq`; `None` if it was erased.
     fn vault_record(
         &mut self,
@@ -206,7 +220,7 @@ impl Log {
             let payload = self.vault.read(store, place.offset, place.len as usize)?;
             return EventRecord::parse(&payload).map(Some);
         }
-        let first = self.seal_of(seq)?.rows.start;
+        let first = self.block_of(store, seq)?;
         if self.cache.vault.as_ref().is_none_or(|(known, _)| *known != first) {
             let bytes = store.read_if_any(&vault::path(first))?.unwrap_or_default();
             self.cache.vault = Some((first, vault_places(&bytes)));

@@ -1,21 +1,25 @@
 //! A reader at one checkpoint. It takes no lock and changes nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::AsArray as _;
 use arrow::record_batch::RecordBatch;
+use backtrail_schemas::columns::TEXT_FIELDS;
 use backtrail_schemas::rows::{Rows, to_batch};
 use backtrail_schemas::{Event, leaf};
 
 use crate::checkpoint::{Checkpoint, TlogProof};
 use crate::entry;
+use crate::erasure::{self, Erasure};
 use crate::error::{Error, Kind};
 use crate::key::Vkey;
 use crate::limits::TREE_SIZE_MAX;
 use crate::note::Note;
+use crate::segment::Seal;
+use crate::segment::chain::{self, Chain};
 use crate::segment::read::Segment;
-use crate::segment::{Seal, chain};
 use crate::storage::{Local, Storage};
 use crate::tiles::TileReader;
 use crate::tlog::{Frontier, NodeSource as _, inclusion_proof, leaf_hash, verify_inclusion};
@@ -34,6 +38,8 @@ pub struct Snapshot {
     genesis: Event,
     /// Segments that lie wholly below the checkpoint.
     seals: Vec<Seal>,
+    /// The entries of upkeep up to the newest checkpoint: what was erased is gone at every older one, too.
+    upkeep: Vec<(u64, Event)>,
     paths: Vec<PathBuf>,
     /// The rows behind them, as canonical leaves.
     tail: Vec<Vec<u8>>,
@@ -67,7 +73,8 @@ impl Snapshot {
     fn read(store: Local, at: Option<u64>) -> Result<Self, Error> {
         let newest = read_note(&store, CHECKPOINT)?;
         let head: Checkpoint = newest.text.parse()?;
-        let (mut seals, mut leaves) = read_tail(&store, &head)?;
+        let (chain, mut leaves) = read_tail(&store, &head)?;
+        let mut seals = chain.seals;
         let (note, checkpoint) = match at.filter(|size| *size != head.size) {
             None => (newest, head),
             Some(size) => {
@@ -104,6 +111,7 @@ impl Snapshot {
             checkpoint,
             genesis,
             seals,
+            upkeep: chain.upkeep,
             paths,
             tail: leaves,
             recent: Mutex::new(None),
@@ -258,6 +266,12 @@ impl Snapshot {
         Ok(people.into_iter().collect())
     }
 
+    /// The events of which something was erased, by id.
+    pub fn erased(&self) -> BTreeSet<String> {
+        let erasures = self.upkeep.iter().filter_map(|(_, event)| Erasure::parse(event));
+        erasures.flat_map(|erasure| erasure.events.into_keys()).collect()
+    }
+
     /// The deliveries that were authenticated and not, or not wholly, understood, in the order in which they came.
     ///
     /// # Errors
@@ -270,13 +284,16 @@ impl Snapshot {
             for frame in
                 vault::records(&bytes, vault::QUARANTINE_FORMAT, &self.checkpoint().origin, first)?
             {
-                found.push(QuarantineRecord::parse(frame.payload)?);
+                if frame.kind == vault::QUARANTINED {
+                    found.push(QuarantineRecord::parse(frame.payload)?);
+                }
             }
         }
         Ok(found)
     }
 
-    /// The free texts of the vault, as event id, field and text; one file of the vault is in memory at a time.
+    /// The free texts of the vault, as event id, field and text; one file of the vault is in memory at a time. Where a text
+    /// was erased, it is [`erasure::SHOWN`].
     ///
     /// # Errors
     /// The vault is there and damaged.
@@ -285,10 +302,16 @@ impl Snapshot {
     ) -> Result<impl Iterator<Item = Result<(String, String, String), Error>>, Error> {
         let files = self.store.list("vault")?.into_iter().map(|(path, _)| path);
         let files = files.filter(|path| vault::first_of(path, vault::path).is_some());
-        Ok(files.flat_map(|path| match texts_of(&self.store, &path) {
+        let erased = self.upkeep.iter().filter_map(|(_, event)| Erasure::parse(event));
+        let erased = erased.flat_map(|erasure| erasure.events).flat_map(|(id, fields)| {
+            let texts = fields.into_iter().filter(|field| TEXT_FIELDS.contains(&field.as_str()));
+            texts.map(move |field| (id.clone(), field, erasure::SHOWN.to_owned()))
+        });
+        let there = files.flat_map(|path| match texts_of(&self.store, &path) {
             Ok(texts) => texts.into_iter().map(Ok).collect(),
             Err(e) => vec![Err(e)],
-        }))
+        });
+        Ok(there.chain(erased.map(Ok)))
     }
 }
 
@@ -328,7 +351,7 @@ fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
 }
 
 /// The sealed chain and the leaves behind it, up to `head`.
-fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Vec<Seal>, Vec<Vec<u8>>), Error> {
+fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Chain, Vec<Vec<u8>>), Error> {
     // The newest file with a row below the head: a seal may be under way behind it.
     let below = wal::files(store)?.into_iter().rev().find(|(first, _)| *first < head.size);
     let Some((first, path)) = below else {
@@ -343,11 +366,7 @@ fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Vec<Seal>, Vec<V
         )));
     };
     let leaves: Vec<Vec<u8>> = frames.iter().map(|frame| frame.payload.to_vec()).collect();
-    let seals = match first {
-        0 => Vec::new(),
-        _ => chain::read_back(store, first, leaf::decode(&leaves[0])?)?,
-    };
-    Ok((seals, leaves))
+    Ok((chain::read_back(store, first, &leaves)?, leaves))
 }
 
 /// Cuts what was read at the head to an older `size`.

@@ -11,6 +11,7 @@
 //! must be opened again.
 
 mod append;
+mod erase;
 mod init;
 mod publish;
 mod recover;
@@ -105,6 +106,7 @@ impl Ledger {
         self.check_gap();
         self.epoch += 1;
         self.write_state(head)?;
+        self.resume_erasure()?;
         self.adopt_segment()?;
         if !repairs.is_empty() {
             let key = format!("{}:{}", self.log.size(), self.epoch);

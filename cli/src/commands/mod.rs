@@ -10,3 +10,4 @@ pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod shell;
 pub(crate) mod trial;
+pub(crate) mod upkeep;

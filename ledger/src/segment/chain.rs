@@ -1,17 +1,33 @@
 //! The sealed chain: which files are segments, read backwards from the tail.
 //!
 //! The row behind a segment is its `ledger/segment_sealed` entry. So the first row of the tail names the last segment and
-//! its SHA-256, the first row of that segment the one before, down to row 0. A file that is not in this chain is not part
-//! of the log, whatever its name.
+//! its SHA-256, the first row of that segment the one before, down to row 0. A later `ledger/segment_rewritten` entry that
+//! ends at the same row names the file that took the place of that segment, and of others before it. A file that is not in
+//! this chain is not part of the log, whatever its name.
 
+use arrow::array::AsArray as _;
 use bytes::Bytes;
 
-use backtrail_schemas::Event;
+use backtrail_schemas::rows::Rows;
+use backtrail_schemas::{Event, kinds, leaf};
 
 use super::Seal;
 use super::read::Segment;
+use crate::entry;
 use crate::error::{Error, Kind};
 use crate::storage::Storage;
+
+/// The phases of entries that say where rows, or what belongs to them, are now.
+const UPKEEP: &[&str] = &["erasure", "segment_rewritten"];
+
+/// The segments, and what was done to them and to what lies beside them.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    /// The files that hold the rows before the tail, in order.
+    pub seals: Vec<Seal>,
+    /// The entries of upkeep with their rows, in order.
+    pub upkeep: Vec<(u64, Event)>,
+}
 
 /// Reads the file of `seal`, checks its hash, and opens it.
 ///
@@ -31,30 +47,86 @@ pub fn open(store: &dyn Storage, seal: &Seal) -> Result<Segment, Error> {
         )));
     }
     let bytes = store.read_all(&seal.file).map_err(at)?;
-    if Seal::of(seal.rows.clone(), &bytes, seal.meta_offset) != *seal {
+    if !seal.is_of(&bytes) {
         return Err(Error::tampered(format!("`{}` is not the file that was sealed", seal.file)));
     }
     Segment::open(Bytes::from(bytes)).map_err(at)
 }
 
-/// The seals of all segments before row `first`, whose event is `entry`, in order of their rows.
+/// The chain before the tail, whose first row is `first` and whose leaves are `tail`.
 ///
 /// # Errors
 /// An entry is not a seal, or a file is not the one that was sealed.
 pub fn read_back(
     store: &dyn Storage,
-    mut first: u64,
-    mut entry: Event,
-) -> Result<Vec<Seal>, Error> {
-    let mut seals = Vec::new();
-    while first > 0 {
-        let seal = Seal::parse(&entry, first)?;
-        let segment = open(store, &seal)?;
-        let rows = segment.first_rows()?;
-        entry = rows.event(0)?;
-        first = seal.rows.start;
-        seals.push(seal);
+    first: u64,
+    tail: &[impl AsRef<[u8]>],
+) -> Result<Chain, Error> {
+    let mut chain = Chain::default();
+    for (at, leaf) in tail.iter().map(AsRef::as_ref).enumerate().rev() {
+        if is_upkeep(leaf) {
+            chain.upkeep.push((first + at as u64, leaf::decode(leaf)?));
+        }
     }
-    seals.reverse();
-    Ok(seals)
+    let Some(leaf) = tail.first() else { return Ok(chain) };
+    let mut at = first;
+    let mut sealed = if at > 0 { Some(leaf::decode(leaf.as_ref())?) } else { None };
+    while let Some(entry) = sealed.take() {
+        let seal = chain.newest(&entry, at)?;
+        let segment = open(store, &seal)?;
+        at = seal.rows.start;
+        if at > 0 {
+            sealed = Some(segment.first_rows()?.event(0)?);
+        }
+        chain.add_upkeep(&segment, &seal)?;
+        chain.seals.push(seal);
+    }
+    chain.seals.reverse();
+    chain.upkeep.reverse();
+    Ok(chain)
+}
+
+impl Chain {
+    /// The file that holds the rows before row `at`, which is the event `sealed`: the one of the newest entry.
+    fn newest(&self, sealed: &Event, at: u64) -> Result<Seal, Error> {
+        for (seq, event) in self.upkeep.iter().filter(|(_, e)| entry::is(e, "segment_rewritten")) {
+            let seal = Seal::parse_rewritten(event, *seq)?;
+            if seal.rows.end == at {
+                return Ok(seal);
+            }
+        }
+        Seal::parse(sealed, at)
+    }
+
+    /// Notes the entries of upkeep in a segment, the newest first.
+    fn add_upkeep(&mut self, segment: &Segment, seal: &Seal) -> Result<(), Error> {
+        let mut seq = seal.rows.start;
+        let mut found = Vec::new();
+        for batch in segment.columns(&["kind", "phase"])? {
+            let text = |name: &str| {
+                batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>().cloned())
+            };
+            // A segment without these columns has no such entry; that it lacks them is found where rows are read.
+            let (Some(kinds), Some(phases)) = (text("kind"), text("phase")) else { return Ok(()) };
+            for (kind, phase) in kinds.iter().zip(&phases) {
+                if kind == Some(kinds::LEDGER) && phase.is_some_and(|p| UPKEEP.contains(&p)) {
+                    found.push(seq);
+                }
+                seq += 1;
+            }
+        }
+        for seq in found.into_iter().rev() {
+            let missing = || Error::tampered(format!("row {seq} is not in `{}`", seal.file));
+            let (group, at) = segment.group_of(seq - seal.rows.start).ok_or_else(missing)?;
+            self.upkeep.push((seq, Rows::new(&segment.group(group)?)?.event(at)?));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a leaf is one of [`UPKEEP`], without decoding those that cannot be.
+fn is_upkeep(leaf: &[u8]) -> bool {
+    let kind = br#""kind":"ledger""#;
+    leaf.windows(kind.len()).any(|at| at == kind)
+        && leaf::decode(leaf).is_ok_and(|event| UPKEEP.iter().any(|phase| entry::is(&event, phase)))
 }

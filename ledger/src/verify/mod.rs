@@ -13,6 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
+use crate::erasure::Erasures;
 use crate::error::{Error, Kind};
 use crate::key::{Vkey, is_demo};
 use crate::limits::FINDINGS_MAX;
@@ -136,6 +137,8 @@ pub(crate) struct Check<'a> {
     claims: BTreeMap<u64, Vec<Claim>>,
     findings: Vec<Finding>,
     coverage: Vec<String>,
+    /// What the log says is no longer in the vault.
+    erasures: Erasures,
 }
 
 /// "The first so many rows have this root", and who says so.
@@ -156,6 +159,7 @@ impl<'a> Check<'a> {
             claims: BTreeMap::new(),
             findings: Vec::new(),
             coverage: Vec::new(),
+            erasures: Erasures::default(),
         }
     }
 

@@ -15,6 +15,7 @@ use super::stores::{self, Block};
 use super::{Check, Finding, Level, kept};
 use crate::checkpoint::Checkpoint;
 use crate::entry;
+use crate::erasure::Erasures;
 use crate::error::Error;
 use crate::frame::End;
 use crate::segment::read::Segment;
@@ -42,9 +43,9 @@ pub(super) fn check(
     if first + (leaves.len() as u64) < head.size {
         return Err(Error::tampered(format!("`{path}` ends before row {}", head.size)));
     }
-    let first_row = leaf::decode(leaves[0])?;
-    let seals =
-        if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row)? };
+    let chain = chain::read_back(check.store, first, &leaves[..(head.size - first) as usize])?;
+    check.erasures = Erasures::of(&chain.upkeep, head.size);
+    let seals = chain.seals;
     if contents.end != End::Clean {
         check.leftover(&path, "rows of an append that was interrupted");
     }
@@ -358,7 +359,12 @@ impl<'a> Walk<'a> {
         if let Some(committed) =
             event.attribute("identity_commitment").filter(|_| entry::is(event, "identity"))
         {
-            self.block.take_identity(event.text("event_id").unwrap_or_default(), committed);
+            let pseudonym = event.attribute("pseudonym").unwrap_or_default();
+            self.block.take_identity(
+                event.text("event_id").unwrap_or_default(),
+                committed,
+                pseudonym,
+            );
         }
         if let Some(size) =
             event.attribute("checkpoint").filter(|_| entry::is(event, "report_issued"))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Finding, Level};
 use crate::commitment::commitment;
+use crate::erasure::OF_DELIVERY;
 use crate::error::Error;
 use crate::frame::{Frames, HEADER};
 use crate::storage::Storage;
@@ -21,8 +22,8 @@ pub(super) struct Block {
     events: BTreeMap<String, BTreeMap<String, String>>,
     /// Commitments of entries about deliveries in quarantine.
     refusals: BTreeMap<String, BTreeMap<String, String>>,
-    /// Commitments of identities, of the whole log so far.
-    identities: BTreeMap<String, String>,
+    /// Commitments of identities, of the whole log so far, with their pseudonyms.
+    identities: BTreeMap<String, (String, String)>,
     pub(super) simulated: bool,
     pub(super) vault_key: Option<String>,
 }
@@ -61,8 +62,8 @@ impl Block {
     }
 
     /// Notes what an identity's entry commits to.
-    pub(super) fn take_identity(&mut self, id: &str, committed: &str) {
-        self.identities.insert(id.to_owned(), committed.to_owned());
+    pub(super) fn take_identity(&mut self, id: &str, committed: &str, pseudonym: &str) {
+        self.identities.insert(id.to_owned(), (committed.to_owned(), pseudonym.to_owned()));
     }
 }
 
@@ -106,6 +107,12 @@ pub(super) fn finish(
     if check_.options.without_vault {
         check_.coverage.push("the vault was withheld and not checked".to_owned());
         return Ok(());
+    }
+    let (events, people) = check_.erasures.counts();
+    if events + people > 0 {
+        check_
+            .coverage
+            .push(format!("erased: the vault's values of {events} events and {people} people"));
     }
     let committed = last.map(|commit| commit.identities_bytes);
     is_longer(check_, vault::IDENTITIES, committed);
@@ -182,12 +189,14 @@ fn events(
             vault::EVENT => {
                 used = true;
                 let record = EventRecord::parse(&payload).ok();
-                record.zip(delivery.as_ref()).is_some_and(|(record, delivery)| {
-                    let rows = block.events.remove(&record.event_id);
-                    rows.is_some() && rows == record.commitments(delivery)
-                })
+                record.is_some_and(|record| event(check, block, &record, delivery.as_ref(), path))
             }
-            _ => false,
+            _ if vault::is_erased(kind, &payload, &[vault::DELIVERY]) => {
+                let unused = !std::mem::replace(&mut used, true);
+                delivery = None;
+                !unused
+            }
+            _ => vault::is_erased(kind, &payload, &[vault::EVENT]),
         };
         if !held {
             check.add(
@@ -199,13 +208,48 @@ fn events(
     if !used {
         check.add(Finding::new("vault", 17, "a delivery that no row commits to").file(path));
     }
-    for id in block.events.keys() {
+    for (id, committed) in &block.events {
+        if check.erasures.event(id).is_some_and(|gone| gone.has_all(committed)) {
+            continue;
+        }
         check.add(
             Finding::new("vault", 17, format!("what event `{id}` commits to is missing"))
                 .file(path),
         );
     }
     Ok(())
+}
+
+/// Whether the record of an event is what its row commits to, of what was not erased.
+fn event(
+    check: &mut Check,
+    block: &mut Block,
+    record: &EventRecord,
+    delivery: Option<&DeliveryRecord>,
+    path: &str,
+) -> bool {
+    let Some(mut rows) = block.events.remove(&record.event_id) else { return false };
+    let whole = delivery.and_then(|delivery| record.commitments(delivery));
+    let Some(gone) = check.erasures.event(&record.event_id) else {
+        return whole.as_ref() == Some(&rows);
+    };
+    if gone.pending && whole.as_ref() == Some(&rows) {
+        return true;
+    }
+    let kept = record.salts.keys().any(|field| gone.fields.contains(field));
+    let of_delivery = OF_DELIVERY.iter().any(|field| gone.fields.contains(*field));
+    let present = kept || (of_delivery && delivery.is_some());
+    if present && !gone.pending {
+        erased_and_there(check, &record.event_id, path);
+        return true;
+    }
+    rows.retain(|field, _| !gone.fields.contains(field));
+    record.commitments(delivery.unwrap_or(&DeliveryRecord::default())) == Some(rows)
+}
+
+fn erased_and_there(check: &mut Check, what: &str, path: &str) {
+    let message = format!("`{what}` was erased, and it is there");
+    check.add(Finding::new("erased", 17, message).file(path));
 }
 
 fn refusals(
@@ -215,11 +259,17 @@ fn refusals(
     committed: Option<u64>,
 ) -> Result<(), Error> {
     for (kind, payload) in open(check, path, vault::QUARANTINE_FORMAT, block.first, committed)? {
+        if vault::is_erased(kind, &payload, &[vault::QUARANTINED]) {
+            continue;
+        }
         let record = QuarantineRecord::parse(&payload).ok().filter(|_| kind == vault::QUARANTINED);
         let held = record.is_some_and(|record| {
             !record.entries.is_empty()
                 && record.entries.iter().all(|entry| {
                     let rows = block.refusals.remove(&entry.event_id);
+                    if check.erasures.event(&entry.event_id).is_some_and(|gone| !gone.pending) {
+                        erased_and_there(check, &entry.event_id, path);
+                    }
                     rows.is_some() && rows == committed_by(entry, &record.delivery)
                 })
         });
@@ -234,7 +284,10 @@ fn refusals(
             );
         }
     }
-    for id in block.refusals.keys() {
+    for (id, committed) in &block.refusals {
+        if check.erasures.event(id).is_some_and(|gone| gone.has_all(committed)) {
+            continue;
+        }
         check.add(
             Finding::new("quarantine", 17, format!("the delivery of entry `{id}` is missing"))
                 .file(path),
@@ -271,9 +324,12 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
             }),
             vault::IDENTITY => IdentityRecord::parse(&payload).is_ok_and(|record| {
                 let row = block.identities.remove(&record.event_id);
-                row.is_some() && row == record.commitment()
+                if check.erasures.person(&record.pseudonym) == Some(false) {
+                    erased_and_there(check, &record.pseudonym, vault::IDENTITIES);
+                }
+                row.is_some() && row.map(|(committed, _)| committed) == record.commitment()
             }),
-            _ => false,
+            _ => vault::is_erased(kind, &payload, &[vault::IDENTITY]),
         };
         if !held {
             check.add(
@@ -291,7 +347,10 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
             Finding::new("identity", 17, "the vault's key is missing").file(vault::IDENTITIES),
         );
     }
-    for id in block.identities.keys() {
+    for (id, (_, pseudonym)) in &block.identities {
+        if check.erasures.person(pseudonym).is_some() {
+            continue;
+        }
         check.add(
             Finding::new("identity", 17, format!("the identity of entry `{id}` is missing"))
                 .file(vault::IDENTITIES),

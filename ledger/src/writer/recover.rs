@@ -97,7 +97,8 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
         .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
 
     let mut log = empty_log(origin, false, [0; 32]);
-    log.seals = chain::read_back(store, first, events[0].clone())?;
+    let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
+    log.seals = chain::read_back(store, first, &leaves)?.seals;
     restore_tree(&mut log, store, signer, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
         let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
@@ -247,7 +248,9 @@ fn restore_stores(
                 log.vault_key = vault::salt_of(&key.key)
                     .ok_or_else(|| Error::tampered("the vault's key is damaged"))?;
             }
-            _ => log.people.insert(&IdentityRecord::parse(frame.payload)?),
+            vault::IDENTITY => log.people.insert(&IdentityRecord::parse(frame.payload)?),
+            kind if kind == vault::erased(vault::IDENTITY) => {}
+            _ => return Err(Error::tampered("`vault/identities` has a frame that is no record")),
         }
     }
     Ok(())

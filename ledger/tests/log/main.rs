@@ -7,4 +7,5 @@ mod bytes;
 mod faults;
 mod forge;
 mod support;
+mod upkeep;
 mod write;

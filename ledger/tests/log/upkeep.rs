@@ -1,0 +1,278 @@
+//! Upkeep: what is erased, copied, rewritten or pruned leaves a log that verifies, also when the writer dies in between.
+
+use std::any::Any;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use backtrail_ledger::storage::{Local, Storage};
+use backtrail_ledger::verify::{Report, VerifyOptions, verify};
+use backtrail_ledger::{Erase, Error, Kind, Ledger, Outcome, Snapshot};
+use backtrail_schemas::{Draft, leaf};
+
+use crate::support::{Folder, clock, draft, files, of, rejected, signer, submission, vkey};
+
+fn checked(dir: &Path) -> Report {
+    verify(dir, &VerifyOptions { keys: vec![vkey()], ..VerifyOptions::default() })
+}
+
+fn verified(dir: &Path) -> Report {
+    let report = checked(dir);
+    assert_eq!(report.exit, 0, "{:#?}", report.findings);
+    report
+}
+
+/// A disk that dies at the operation that writes number `at`, counted from 0.
+struct Dying {
+    store: Local,
+    left: AtomicUsize,
+}
+
+impl Dying {
+    fn step<T>(&self, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let left = self.left.load(Ordering::SeqCst);
+        if left == 0 {
+            return Err(Error::io("write", std::io::Error::other("the power is gone")));
+        }
+        self.left.store(left - 1, Ordering::SeqCst);
+        run()
+    }
+}
+
+impl Storage for Dying {
+    fn lock(&self) -> Result<Box<dyn Any + Send + Sync>, Error> {
+        self.store.lock()
+    }
+    fn create(&self, files: &[(String, Vec<u8>)]) -> Result<(), Error> {
+        self.step(|| self.store.create(files))
+    }
+    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.step(|| self.store.append(path, bytes))
+    }
+    fn sync(&self, path: &str) -> Result<(), Error> {
+        self.step(|| self.store.sync(path))
+    }
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.step(|| self.store.replace(path, bytes))
+    }
+    fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
+        self.store.list(folder)
+    }
+    fn len(&self, path: &str) -> Result<u64, Error> {
+        self.store.len(path)
+    }
+    fn read(&self, path: &str, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        self.store.read(path, range)
+    }
+    fn remove(&self, path: &str) -> Result<(), Error> {
+        self.step(|| self.store.remove(path))
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    for path in files(from) {
+        let target = to.join(&path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(from.join(&path), target).unwrap();
+    }
+}
+
+/// Runs `step` on copies of the ledger, dying at each operation that writes in turn; what is left must verify, must verify
+/// again once it was opened, and `done` must hold at the end of each.
+fn dies_everywhere(folder: &Folder, step: fn(&mut Ledger) -> Result<(), Error>, done: fn(&Path)) {
+    let dir = folder.dir.path().join("copy");
+    for at in 0.. {
+        copy(&folder.ledger(), &dir);
+        drop(Ledger::open(&dir, signer(), clock()).unwrap());
+        let disk = Arc::new(Dying { store: Local::new(&dir), left: AtomicUsize::new(usize::MAX) });
+        let mut ledger = Ledger::open_storage(disk.clone(), signer(), clock()).unwrap();
+        disk.left.store(at, Ordering::SeqCst);
+        let result = step(&mut ledger);
+        drop(ledger);
+        let left = checked(&dir);
+        assert_eq!(left.exit, 0, "after {at} operations: {:#?}", left.findings);
+        Snapshot::open(&dir, None).unwrap();
+        let mut ledger = Ledger::open(&dir, signer(), clock()).unwrap();
+        if result.is_ok() {
+            done(&dir);
+            assert!(at > 3, "the step writes");
+            return;
+        }
+        // Asked again, it is done or was done.
+        let _ = step(&mut ledger);
+        drop(ledger);
+        verified(&dir);
+        done(&dir);
+    }
+}
+
+fn id(n: u64) -> String {
+    draft(n).event.text("event_id").unwrap().to_owned()
+}
+
+fn erase(events: &[u64]) -> Erase {
+    let events = events.iter().map(|n| id(*n)).collect();
+    Erase { events, reason: "request of a person".into(), ..Erase::default() }
+}
+
+fn contains(dir: &Path, text: &str) -> bool {
+    files(dir).iter().any(|path| {
+        let bytes = fs::read(dir.join(path)).unwrap();
+        bytes.windows(text.len()).any(|at| at == text.as_bytes())
+    })
+}
+
+/// Twelve deliveries, the last of two events, over two segments and a tail; one refused, one that contradicts.
+fn filled() -> (Folder, Ledger) {
+    let folder = Folder::new();
+    let mut ledger = folder.init();
+    ledger.append((0..4).map(submission).collect()).unwrap();
+    ledger.append(vec![rejected(100)]).unwrap();
+    ledger.seal().unwrap();
+    ledger.append((4..8).map(submission).collect()).unwrap();
+    ledger.seal().unwrap();
+    let mut two = submission(8);
+    two.mapped.drafts.push(draft(9));
+    ledger.append(vec![two, submission(10)]).unwrap();
+    let mut other: Draft = draft(1);
+    other.texts[0].1 = "Another title of one".into();
+    ledger.append(vec![of(other, 11)]).unwrap();
+    ledger.publish().unwrap();
+    (folder, ledger)
+}
+
+#[test]
+fn what_is_erased_is_gone_and_the_log_verifies() {
+    let (folder, mut ledger) = filled();
+    let dir = folder.ledger();
+    let before: Vec<_> =
+        Snapshot::open(&dir, None).unwrap().leaves().collect::<Result<_, _>>().unwrap();
+    for text in ["no. 1: ", r#"\"n\":1}"#, "no. 8: ", r#"\"n\":8}"#, r#"\"n\":11}"#] {
+        assert!(contains(&dir, text), "{text}");
+    }
+    let done = ledger.erase(&erase(&[1, 8])).unwrap();
+    assert_eq!(done.entries.len(), 1);
+    assert_eq!(done.shared, [id(9)].into());
+    assert_eq!(done.events.len(), 3, "two events and the conflict: {done:?}");
+    for text in ["no. 1: ", r#"\"n\":1}"#, "no. 8: ", r#"\"n\":8}"#, r#"\"n\":11}"#] {
+        assert!(!contains(&dir, text), "{text}");
+    }
+    assert!(contains(&dir, "no. 9: "), "what shares the delivery keeps its own text");
+    let report = verified(&dir);
+    assert!(report.coverage.iter().any(|c| c.contains("4 events")), "{:?}", report.coverage);
+    let snapshot = Snapshot::open(&dir, None).unwrap();
+    let after: Vec<_> = snapshot.leaves().collect::<Result<_, _>>().unwrap();
+    assert_eq!(after[..before.len()], before, "rows stay");
+    let texts: Vec<_> = snapshot.texts().unwrap().collect::<Result<_, _>>().unwrap();
+    let erased = texts.iter().filter(|(_, field, text)| field == "title" && text == "(erased)");
+    assert_eq!((texts.len(), erased.count()), (11, 2));
+    assert_eq!(snapshot.quarantine().unwrap().len(), 1);
+    // Sent again, it is a duplicate: nothing of it comes back.
+    let again = ledger.append(vec![submission(1), submission(8)]).unwrap();
+    assert!(
+        again.iter().all(|r| matches!(r.outcomes[..], [Outcome::Duplicate { .. }])),
+        "{again:?}"
+    );
+    assert_eq!(ledger.erase(&erase(&[1])).err().unwrap().kind(), Kind::Reject, "nothing is left");
+    assert_eq!(ledger.erase(&erase(&[77])).err().unwrap().kind(), Kind::Reject, "nobody knows it");
+    drop(ledger);
+    let mut ledger = folder.open();
+    ledger.append((20..23).map(submission).collect()).unwrap();
+    ledger.seal().unwrap();
+    verified(&dir);
+}
+
+#[test]
+fn a_person_is_erased_and_comes_back_as_another() {
+    let (folder, mut ledger) = filled();
+    let dir = folder.ledger();
+    let people = Snapshot::open(&dir, None).unwrap().people().unwrap();
+    let (pseudonym, name) = people[0].clone();
+    let request =
+        Erase { person: Some(pseudonym.clone()), reason: "left".into(), ..Erase::default() };
+    ledger.erase(&request).unwrap();
+    assert!(!contains(&dir, &name), "{name}");
+    verified(&dir);
+    let left = Snapshot::open(&dir, None).unwrap().people().unwrap();
+    assert_eq!(left, people[1..]);
+    assert!(ledger.erase(&request).is_err(), "nobody is left");
+    // The same events again contradict nothing, and bring nobody back.
+    let again = ledger.append((0..8).map(submission).collect()).unwrap();
+    assert!(
+        again.iter().all(|r| matches!(r.outcomes[..], [Outcome::Duplicate { .. }])),
+        "{again:?}"
+    );
+    ledger.append((30..33).map(submission).collect()).unwrap();
+    ledger.publish().unwrap();
+    let now = Snapshot::open(&dir, None).unwrap().people().unwrap();
+    assert_eq!(now.len(), 3);
+    assert!(!now.iter().any(|(p, _)| *p == pseudonym), "{now:?}");
+    drop(ledger);
+    drop(folder.open());
+    verified(&dir);
+}
+
+#[test]
+fn values_after_their_erasure_and_missing_ones_are_found() {
+    let (folder, mut ledger) = filled();
+    let dir = folder.ledger();
+    let old = folder.dir.path().join("old");
+    copy(&dir, &old);
+    let person = Snapshot::open(&dir, None).unwrap().people().unwrap()[1].0.clone();
+    ledger.erase(&erase(&[1, 8])).unwrap();
+    ledger
+        .erase(&Erase { person: Some(person), reason: "left".into(), ..Erase::default() })
+        .unwrap();
+    drop(ledger);
+    let new = folder.dir.path().join("new");
+    copy(&dir, &new);
+    verified(&dir);
+    let mut stores = 0;
+    for path in
+        files(&old).iter().filter(|p| p.starts_with("vault/") || p.starts_with("quarantine/"))
+    {
+        if fs::read(old.join(path)).unwrap() == fs::read(new.join(path)).unwrap() {
+            continue;
+        }
+        stores += 1;
+        // Brought back.
+        fs::copy(old.join(path), dir.join(path)).unwrap();
+        let report = checked(&dir);
+        assert_eq!(report.exit, 17, "{path}");
+        assert!(
+            report.findings.iter().any(|f| f.code == "erased"),
+            "{path}: {:?}",
+            report.findings
+        );
+        fs::copy(new.join(path), dir.join(path)).unwrap();
+        // Missing without an entry.
+        let kept = fs::read(old.join("checkpoint")).unwrap();
+        assert_ne!(kept, fs::read(dir.join("checkpoint")).unwrap());
+        fs::copy(new.join(path), old.join(path)).unwrap();
+        assert_eq!(checked(&old).exit, 17, "{path}");
+        copy(&new, &dir);
+    }
+    assert_eq!(stores, 4, "two vault files, one quarantine file, the identities");
+}
+
+#[test]
+fn an_erasure_that_dies_is_resumed() {
+    let (folder, ledger) = filled();
+    drop(ledger);
+    dies_everywhere(
+        &folder,
+        |ledger| ledger.erase(&erase(&[1, 8])).map(|_| ()),
+        |dir| {
+            for text in ["no. 1: ", r#"\"n\":1}"#, "no. 8: ", r#"\"n\":8}"#, r#"\"n\":11}"#] {
+                assert!(!contains(dir, text), "{text}");
+            }
+            let snapshot = Snapshot::open(dir, None).unwrap();
+            let leaves = snapshot.leaves().map(|row| leaf::decode(&row.unwrap().1).unwrap());
+            let entries = leaves.filter(|e| e.text("phase") == Some("erasure")).count();
+            assert_eq!(entries, 2, "one entry, and one that it is done");
+        },
+    );
+}
