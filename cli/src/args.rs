@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use upkeep::Erase;
+pub(crate) use upkeep::{Backup, Erase, Restore};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -91,6 +91,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail erase --ledger ./ledger --event github:0f0e… --reason \"a secret in a comment\" --ticket SEC-12\n  backtrail erase --ledger ./ledger --person person:4k… --with-events --reason \"right to erasure\""
     )]
     Erase(Erase),
+    /// Copies the ledger to a folder, or what is new to an older copy, also while it is written to.
+    #[command(
+        after_help = "Examples:\n  backtrail backup --ledger ./ledger /mnt/backup/ledger\n  backtrail backup --ledger ./ledger /mnt/backup/ledger && cp ledger/checkpoint /mnt/elsewhere/"
+    )]
+    Backup(Backup),
+    /// Makes a ledger of a backup: to be read, or, once its head is confirmed, to go on with.
+    #[command(
+        after_help = "Examples:\n  backtrail restore /mnt/backup/ledger ./ledger\n  backtrail restore /mnt/backup/ledger ./ledger --confirm /mnt/elsewhere/checkpoint --key ./ledger.key"
+    )]
+    Restore(Restore),
     /// Asks the ledger in SQL: one query, a file, or a prompt.
     #[command(
         after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv"

@@ -15,6 +15,8 @@ pub(crate) struct Failure {
 
 /// The answer is "no": exceptions found, a proof does not hold.
 pub(crate) const NO: u8 = 1;
+/// What is here is older than, or split from, what was signed: as in `verify`.
+pub(crate) const ROLLED_BACK: u8 = 13;
 /// The command line is wrong (sysexits `EX_USAGE`).
 pub(crate) const USAGE: u8 = 64;
 /// The input data is wrong (`EX_DATAERR`).
@@ -84,6 +86,10 @@ impl From<backtrail_ledger::Error> for Failure {
             Kind::Clock => {
                 (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays")
             }
+            Kind::RolledBack => (
+                ROLLED_BACK,
+                "keep both; restore a newer copy, or begin a log that names this one as its predecessor",
+            ),
             Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
         };
         Self::new(exit, error).hint(hint)

@@ -52,6 +52,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Export(what) => commands::evidence::export(global, what),
         Command::Seal(args) => commands::keys::seal(global, args),
         Command::Erase(args) => commands::upkeep::erase(global, args),
+        Command::Backup(args) => commands::upkeep::backup(global, args),
+        Command::Restore(args) => commands::upkeep::restore(global, args),
         Command::Sql(args) => commands::ask::sql(global, args),
         Command::Metrics(args) => commands::ask::metrics(global, args),
         Command::Timeline(args) => commands::ask::timeline(global, args),

@@ -18,6 +18,8 @@ pub enum Kind {
     Missing,
     /// The clock jumped; intake stops until somebody confirms the time.
     Clock,
+    /// Something newer, or another history, was signed than what is here. Nothing may be signed on top of it.
+    RolledBack,
     /// What is on disk contradicts what was signed. Stop and show a person.
     Tampered,
 }

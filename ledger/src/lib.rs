@@ -4,6 +4,7 @@
 //! disk must promise, [`frame`] and [`wal`] how rows become durable, [`segment`] how they are sealed, [`vault`] what lies
 //! beside them; [`writer`] tells the story of a write and [`snapshot`] that of a read; [`verify`] believes none of it.
 
+pub mod backup;
 pub mod checkpoint;
 pub mod clock;
 pub mod commitment;

@@ -414,7 +414,11 @@ fn check_root(
 
 /// The compact range of `[0, size)`, from tiles.
 pub(crate) fn frontier_at(store: &dyn Storage, size: u64) -> Result<Frontier, Error> {
-    let tiles = TileReader::new(store, size.min(TREE_SIZE_MAX));
+    frontier_in(&TileReader::new(store, size.min(TREE_SIZE_MAX)), size)
+}
+
+/// The compact range of the first `size` leaves of a tree that has as many or more.
+pub(crate) fn frontier_in(tiles: &TileReader, size: u64) -> Result<Frontier, Error> {
     let mut hashes = Vec::new();
     let mut before = 0u64;
     for level in (0..64u8).rev().filter(|level| size >> level & 1 == 1) {

@@ -247,6 +247,16 @@ impl Ledger {
         })
     }
 
+    /// Appends a `ledger/recovery` entry about what was repaired from outside, and publishes it.
+    pub(crate) fn log_recovery(&mut self, repairs: &str) -> Result<(), Error> {
+        self.guarded(|ledger| {
+            let key = format!("{}:{}", ledger.log.size(), ledger.epoch);
+            ledger.push_entry("recovery", &key, &[("repairs", repairs)])?;
+            ledger.flush()?;
+            ledger.publish_head(false).map(|_| ())
+        })
+    }
+
     /// The published head.
     pub fn checkpoint(&self) -> &Checkpoint {
         self.log.published.as_ref().expect("an open ledger has published its head")

@@ -1,5 +1,7 @@
 //! The arguments of upkeep.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::KeyArg;
@@ -23,6 +25,27 @@ pub(crate) struct Erase {
     /// Where it was asked for; stands in the log for ever, too.
     #[arg(long, value_name = "TEXT")]
     pub(crate) ticket: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The folder of the copy: a new one, or an older copy that is brought up to date.
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup; without DIR, a restored ledger that is to be confirmed.
+    pub(crate) backup: PathBuf,
+    /// The ledger folder to make.
+    #[arg(required_unless_present = "confirm")]
+    pub(crate) dir: Option<PathBuf>,
+    /// The newest note that the log is known to have signed, from another place than the backup: the copy may be written
+    /// to if it is of the copy's own head. Without it the copy can only be read.
+    #[arg(long, value_name = "NOTE")]
+    pub(crate) confirm: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) key: KeyArg,
 }

@@ -90,7 +90,16 @@ pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
 /// Opens the ledger at `dir` for writing.
 pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<Ledger, Failure> {
     let signer = signer(config, dir, key)?;
-    Ok(Ledger::open(dir, Box::new(signer), Arc::new(SystemClock::default()))?)
+    Ledger::open(dir, Box::new(signer), Arc::new(SystemClock::default())).map_err(|error| {
+        let failure = Failure::from(error);
+        if dir.join("state/head").exists() {
+            return failure;
+        }
+        failure.hint(format_args!(
+            "`backtrail restore {} --confirm NOTE` with the newest note that the log signed, from another place",
+            dir.display()
+        ))
+    })
 }
 
 /// The signing key of the ledger at `dir`. A demo ledger needs no file: its key is known to everybody.

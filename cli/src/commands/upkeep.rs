@@ -1,10 +1,14 @@
-//! `erase`: what changes what lies beside the rows, or where they lie, and never what they say.
+//! `erase`, `backup`, `restore`: what changes what lies beside the rows, or where they lie, and never what they say.
 
-use backtrail_ledger::{Erase, Snapshot};
+use std::path::Path;
+use std::sync::Arc;
+
+use backtrail_ledger::{Erase, Ledger, Snapshot, backup};
 
 use crate::args::{self, Global};
+use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::exit::Failure;
+use crate::exit::{CANNOT_WRITE, Failure, USAGE, unreadable};
 use crate::output::{Out, say};
 
 /// `erase`
@@ -66,4 +70,63 @@ fn named_by(snapshot: &Snapshot, pseudonym: &str) -> Result<Vec<String>, Failure
         }
     }
     Ok(found)
+}
+
+/// `backup`
+pub(crate) fn backup(global: &Global, args: &args::Backup) -> Result<(), Failure> {
+    let dir = Config::read(global)?.ledger(global)?;
+    let done = backup::copy(&dir, &args.dir)?;
+    let head = &done.checkpoint;
+    let mut out = Out::new();
+    out.line(format_args!(
+        "copied {} files of {} bytes, removed {}; size {}, root {}",
+        done.written, done.bytes, done.removed, head.size, head.root
+    ))?;
+    out.finish()?;
+    say("hint: keep `checkpoint` of the ledger in another place, too: it confirms a restored copy");
+    Ok(())
+}
+
+/// `restore`
+pub(crate) fn restore(global: &Global, args: &args::Restore) -> Result<(), Failure> {
+    let config = Config::read(global)?;
+    if let Some(dir) = &args.dir {
+        if dir.exists() {
+            return Err(Failure::new(
+                CANNOT_WRITE,
+                format_args!("{} exists already", dir.display()),
+            )
+            .hint("name a folder that does not exist; a ledger is never overwritten"));
+        }
+        let done = backup::copy(&args.backup, dir)?;
+        say(format_args!("restored {} with {} rows", dir.display(), done.checkpoint.size));
+    }
+    let dir = args.dir.as_ref().unwrap_or(&args.backup);
+    let Some(path) = &args.confirm else {
+        say(format_args!("it can be read; nothing can be appended until its head is confirmed"));
+        say(format_args!("hint: `backtrail restore {} --confirm NOTE`", dir.display()));
+        return Ok(());
+    };
+    for folder in [dir, &args.backup] {
+        if lies_in(path, folder) {
+            return Err(Failure::new(USAGE, "the note lies in the copy that it is to confirm")
+                .hint("a copy knows nothing newer than itself: bring the newest note from a witness, a report or another host"));
+        }
+    }
+    let note = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
+    let signer = super::keys::signer(&config, dir, args.key.key.as_ref())?;
+    let ledger = Ledger::confirm(dir, &note, Box::new(signer), Arc::new(SystemClock::default()))?;
+    let head = ledger.checkpoint();
+    let mut out = Out::new();
+    out.line(format_args!("confirmed; size {}, root {}", head.size, head.root))?;
+    out.finish()?;
+    say(
+        "never let the ledger that it was copied from be written to again: two that sign are a split",
+    );
+    Ok(())
+}
+
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    let (file, folder) = (file.canonicalize(), folder.canonicalize());
+    file.ok().zip(folder.ok()).is_some_and(|(file, folder)| file.starts_with(folder))
 }

@@ -125,7 +125,7 @@ impl Chain {
 }
 
 /// Whether a leaf is one of [`UPKEEP`], without decoding those that cannot be.
-fn is_upkeep(leaf: &[u8]) -> bool {
+pub(crate) fn is_upkeep(leaf: &[u8]) -> bool {
     let kind = br#""kind":"ledger""#;
     leaf.windows(kind.len()).any(|at| at == kind)
         && leaf::decode(leaf).is_ok_and(|event| UPKEEP.iter().any(|phase| entry::is(&event, phase)))

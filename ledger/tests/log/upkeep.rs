@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use backtrail_ledger::backup;
 use backtrail_ledger::storage::{Local, Storage};
 use backtrail_ledger::verify::{Report, VerifyOptions, verify};
 use backtrail_ledger::{Erase, Error, Kind, Ledger, Outcome, Snapshot};
@@ -22,6 +23,13 @@ fn verified(dir: &Path) -> Report {
     let report = checked(dir);
     assert_eq!(report.exit, 0, "{:#?}", report.findings);
     report
+}
+
+/// Everything of a copy holds, except that it is one.
+fn copied_well(dir: &Path) {
+    let report = checked(dir);
+    let other = report.findings.iter().find(|f| f.file.as_deref() != Some("state/head"));
+    assert_eq!((report.exit, other), (30, None));
 }
 
 /// A disk that dies at the operation that writes number `at`, counted from 0.
@@ -275,4 +283,111 @@ fn an_erasure_that_dies_is_resumed() {
             assert_eq!(entries, 2, "one entry, and one that it is done");
         },
     );
+}
+
+#[test]
+fn a_copy_is_the_ledger_at_its_head_and_grows_with_it() {
+    let (folder, mut ledger) = filled();
+    let dir = folder.ledger();
+    let to = folder.dir.path().join("backup");
+    let first = backup::copy(&dir, &to).unwrap();
+    assert_eq!(first.checkpoint, *ledger.checkpoint());
+    assert!(files(&to).iter().all(|path| !path.starts_with("state/")), "{:?}", files(&to));
+    let again = backup::copy(&dir, &to).unwrap();
+    assert_eq!((again.written, again.removed), (0, 0));
+    for round in 0u64..4 {
+        ledger.append((40 + round * 3..43 + round * 3).map(submission).collect()).unwrap();
+        if round % 2 == 1 {
+            ledger.seal().unwrap();
+        }
+        // Rows that are durable and not signed yet are no part of a copy.
+        let copied = backup::copy(&dir, &to).unwrap();
+        assert_eq!(copied.checkpoint, *ledger.checkpoint());
+        copied_well(&to);
+    }
+    ledger.erase(&erase(&[1, 8, 41])).unwrap();
+    backup::copy(&dir, &to).unwrap();
+    assert!(!contains(&to, "no. 41: ") && contains(&to, "no. 42: "), "it forgets, too");
+    // A ledger that was rolled back does not overwrite a newer copy.
+    let old = folder.dir.path().join("old");
+    backup::copy(&dir, &old).unwrap();
+    ledger.append(vec![submission(60)]).unwrap();
+    ledger.publish().unwrap();
+    backup::copy(&dir, &to).unwrap();
+    assert_eq!(backup::copy(&old, &to).err().unwrap().kind(), Kind::RolledBack);
+    let other = Folder::new();
+    drop(other.init());
+    assert!(backup::copy(&other.ledger(), &to).is_err(), "another log");
+    assert_eq!(backup::copy(&dir, &dir.join("inside")).err().unwrap().kind(), Kind::Reject);
+}
+
+#[test]
+fn an_interrupted_copy_is_completed() {
+    let (folder, ledger) = filled();
+    let whole = folder.dir.path().join("whole");
+    backup::copy(&folder.ledger(), &whole).unwrap();
+    let part = folder.dir.path().join("part");
+    for path in
+        files(&whole).iter().filter(|p| p.starts_with("segments/") || p.starts_with("vault/"))
+    {
+        let target = part.join(path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, b"torn").unwrap();
+    }
+    backup::copy(&folder.ledger(), &part).unwrap();
+    assert_eq!(files(&part), files(&whole));
+    copied_well(&part);
+    let strange = folder.dir.path().join("strange");
+    fs::create_dir_all(&strange).unwrap();
+    fs::write(strange.join("letter.txt"), b"dear").unwrap();
+    assert_eq!(backup::copy(&folder.ledger(), &strange).err().unwrap().kind(), Kind::Reject);
+    drop(ledger);
+}
+
+#[test]
+fn a_restored_ledger_signs_once_its_head_is_confirmed() {
+    let (folder, mut ledger) = filled();
+    let dir = folder.ledger();
+    let to = folder.dir.path().join("backup");
+    let note = || fs::read_to_string(dir.join("checkpoint")).unwrap();
+    let older = note();
+    ledger.append(vec![submission(40)]).unwrap();
+    ledger.publish().unwrap();
+    backup::copy(&dir, &to).unwrap();
+    let same = note();
+    ledger.append(vec![submission(41)]).unwrap();
+    ledger.publish().unwrap();
+    let newer = note();
+
+    let restored = folder.dir.path().join("restored");
+    backup::copy(&to, &restored).unwrap();
+    assert!(Snapshot::open(&restored, None).is_ok(), "it can be read");
+    let refused = Ledger::open(&restored, signer(), clock()).err().unwrap();
+    assert_eq!(refused.kind(), Kind::Missing, "{refused}");
+    let confirm = |note: &str| Ledger::confirm(&restored, note, signer(), clock());
+    let missing = confirm(&newer).err().unwrap();
+    assert_eq!(missing.kind(), Kind::RolledBack);
+    assert!(missing.to_string().contains("1 rows are missing"), "{missing}");
+    assert_eq!(confirm(&older).err().unwrap().kind(), Kind::Reject);
+    // Another history of the same size.
+    let fork = Folder::new();
+    let mut other = fork.init();
+    let size: u64 = same.lines().nth(1).unwrap().parse().unwrap();
+    while other.checkpoint().size < size {
+        other.heartbeat().unwrap();
+    }
+    let split = fs::read_to_string(fork.ledger().join("checkpoint")).unwrap();
+    assert_eq!(confirm(&split).err().unwrap().kind(), Kind::RolledBack);
+    assert!(Ledger::open(&restored, signer(), clock()).is_err(), "still");
+
+    let mut ledger = confirm(&same).unwrap();
+    ledger.append(vec![submission(50)]).unwrap();
+    ledger.publish().unwrap();
+    drop(ledger);
+    verified(&restored);
+    assert_eq!(confirm(&same).err().unwrap().kind(), Kind::Reject, "once");
+    let rows = Snapshot::open(&restored, None).unwrap();
+    let said =
+        rows.leaves().any(|row| String::from_utf8(row.unwrap().1).unwrap().contains("restored;"));
+    assert!(said, "the log says that it was restored");
 }
