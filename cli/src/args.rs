@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use upkeep::{Backup, Erase, Restore};
+pub(crate) use upkeep::{Backup, Compact, Erase, Restore};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -86,6 +86,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail seal --ledger ./ledger\n  backtrail seal --ledger ./ledger --key ./ledger.key"
     )]
     Seal(Seal),
+    /// Makes large segments of small neighbouring ones; rows and proofs stay.
+    #[command(
+        after_help = "Examples:\n  backtrail compact --ledger ./ledger\n  backtrail compact --ledger ./ledger --key ./ledger.key"
+    )]
+    Compact(Compact),
     /// Erases texts, deliveries and identities from the vault; rows, proofs and metrics stay.
     #[command(
         after_help = "Examples:\n  backtrail erase --ledger ./ledger --event github:0f0e… --reason \"a secret in a comment\" --ticket SEC-12\n  backtrail erase --ledger ./ledger --person person:4k… --with-events --reason \"right to erasure\""

@@ -51,6 +51,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),
         Command::Export(what) => commands::evidence::export(global, what),
         Command::Seal(args) => commands::keys::seal(global, args),
+        Command::Compact(args) => commands::upkeep::compact(global, args),
         Command::Erase(args) => commands::upkeep::erase(global, args),
         Command::Backup(args) => commands::upkeep::backup(global, args),
         Command::Restore(args) => commands::upkeep::restore(global, args),

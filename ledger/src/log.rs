@@ -37,6 +37,8 @@ pub(crate) struct Log {
     /// Full tiles that are not on disk yet.
     pub(crate) full_tiles: Vec<(Tile, Vec<u8>)>,
     pub(crate) seals: Vec<Seal>,
+    /// When rewritten segments took the place of others, by file.
+    pub(crate) rewritten: HashMap<String, Timestamp>,
     /// The first row of the tail.
     pub(crate) first: u64,
     /// The compact range of `[0, first)`.

@@ -11,6 +11,7 @@
 //! must be opened again.
 
 mod append;
+mod compact;
 mod erase;
 mod init;
 mod publish;
@@ -114,7 +115,8 @@ impl Ledger {
             self.flush()?;
         }
         self.publish_head(false)?;
-        self.remove_old_wal()
+        self.remove_old_wal()?;
+        self.remove_replaced()
     }
 
     /// Makes sure that memory and disk agree before anything is done.

@@ -49,3 +49,9 @@ pub(crate) struct Restore {
     #[command(flatten)]
     pub(crate) key: KeyArg,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}

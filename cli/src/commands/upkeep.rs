@@ -1,4 +1,4 @@
-//! `erase`, `backup`, `restore`: what changes what lies beside the rows, or where they lie, and never what they say.
+//! `compact`, `erase`, `backup`, `restore`: what changes what lies beside the rows, or where they lie, and never what they say.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,27 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{CANNOT_WRITE, Failure, USAGE, unreadable};
 use crate::output::{Out, say};
+
+/// `compact`
+pub(crate) fn compact(global: &Global, args: &args::Compact) -> Result<(), Failure> {
+    let config = Config::read(global)?;
+    let dir = config.ledger(global)?;
+    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let made = ledger.compact()?;
+    let head = ledger.checkpoint();
+    let mut out = Out::new();
+    for seal in &made {
+        let rows = seal.rows.end - seal.rows.start;
+        out.line(format_args!("{}: {rows} rows, {} bytes", seal.file, seal.bytes))?;
+    }
+    out.line(format_args!(
+        "rewrote {} segments; size {}, root {}",
+        made.len(),
+        head.size,
+        head.root
+    ))?;
+    out.finish()
+}
 
 /// `erase`
 pub(crate) fn erase(global: &Global, args: &args::Erase) -> Result<(), Failure> {

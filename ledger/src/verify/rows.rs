@@ -7,8 +7,6 @@ use arrow::record_batch::RecordBatch;
 use backtrail_schemas::columns::REQUIRED;
 use backtrail_schemas::rows::{self, Rows};
 use backtrail_schemas::{Event, Timestamp, leaf};
-use parquet::basic::Compression;
-use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 
 use super::stores::{self, Block};
@@ -55,6 +53,7 @@ pub(super) fn check(
     }
     walk.tail(check, &leaves, &contents.commits)?;
     walk.next_tail(check);
+    walk.replaced(check, &seals, files);
     walk.check_ids(check, &seals, &leaves)?;
     stores::finish(check, &mut walk.block, contents.commits.last(), &mut walk.expected)?;
     walk.finish_tiles(check);
@@ -82,6 +81,8 @@ struct Walk<'a> {
     /// Sizes whose note must be kept, for the partial tiles.
     kept: BTreeSet<u64>,
     expected: BTreeSet<String>,
+    /// Every file that an entry names as a segment.
+    named: Vec<Seal>,
 }
 
 impl<'a> Walk<'a> {
@@ -101,6 +102,7 @@ impl<'a> Walk<'a> {
             block: Block::new(0),
             kept,
             expected,
+            named: Vec::new(),
         }
     }
 
@@ -138,7 +140,7 @@ impl<'a> Walk<'a> {
             )));
         }
         let note = note_in(&segment);
-        let columns = compressed(&segment);
+        let columns = segment.compressed();
         let heading = Heading {
             origin: &self.head.origin.clone(),
             rows: seal.rows.clone(),
@@ -214,6 +216,15 @@ impl<'a> Walk<'a> {
             self.row(check, ids.value(at), recorded, &bytes);
             if seq == 0 || kinds.value(at) == "ledger" {
                 self.entry(check, &leaf::decode(&bytes)?, seq);
+            }
+            // Within a rewritten segment: what lies beside the rows is still cut where the first one ended.
+            if kinds.value(at) == "ledger"
+                && phases.value(at) == "segment_sealed"
+                && seq > seal.rows.start
+            {
+                self.must_keep(seq);
+                stores::check(check, &mut self.block, None, &mut self.expected)?;
+                self.block.begin(seq);
             }
             let held = commitments.iter().filter(|(_, column)| column.is_valid(at));
             let held = held.map(|(field, column)| (*field, column.value(at)));
@@ -356,6 +367,7 @@ impl<'a> Walk<'a> {
             self.block.simulated = event.attribute("simulated_clock") == Some("true");
             self.block.vault_key = event.attribute("vault_key_commitment").map(str::to_owned);
         }
+        self.name_segment(check, event, seq);
         if let Some(committed) =
             event.attribute("identity_commitment").filter(|_| entry::is(event, "identity"))
         {
@@ -371,6 +383,50 @@ impl<'a> Walk<'a> {
             && let Ok(size) = size.parse()
         {
             self.must_keep(size);
+        }
+    }
+
+    /// The file that an entry names.
+    fn name_segment(&mut self, check: &mut Check, event: &Event, seq: u64) {
+        let seal = if entry::is(event, "segment_sealed") {
+            Seal::parse(event, seq)
+        } else if entry::is(event, "segment_rewritten") {
+            Seal::parse_rewritten(event, seq)
+        } else {
+            return;
+        };
+        match seal {
+            Ok(seal) => self.named.push(seal),
+            Err(e) => check.add(Finding::new("segment", 11, e.to_string()).row(seq)),
+        }
+    }
+
+    /// Files that others took the place of, and those of a rewrite that was interrupted: the chain does not have them.
+    fn replaced(&mut self, check: &mut Check, chain: &[Seal], files: &[(String, u64)]) {
+        let there: BTreeSet<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
+        for seal in self.named.iter().filter(|seal| there.contains(seal.file.as_str())) {
+            if chain.iter().any(|live| live.file == seal.file) {
+                continue;
+            }
+            if self.expected.insert(seal.file.clone()) {
+                check.coverage.push(format!("{}: another file took its place", seal.file));
+            }
+            if check.store.read_all(&seal.file).is_ok_and(|bytes| seal.is_of(&bytes)) {
+                continue;
+            }
+            let message = "it is not the file that was sealed, and another took its place";
+            check.add(Finding::new("segment", 11, message).file(&seal.file));
+        }
+        for (path, rows, n) in files
+            .iter()
+            .filter_map(|(path, _)| segment::rows_of(path).map(|(rows, n)| (path, rows, n)))
+        {
+            let begins = chain.iter().any(|seal| seal.rows.start == rows.start);
+            let ends = chain.iter().any(|seal| seal.rows.end == rows.end);
+            if n > 0 && begins && ends && !self.expected.contains(path) {
+                check.leftover(path, "left by a rewrite under way");
+                self.expected.insert(path.clone());
+            }
         }
     }
 
@@ -428,14 +484,6 @@ fn note_in(segment: &Segment) -> String {
     let said = segment.metadata().file_metadata().key_value_metadata();
     let note = said.and_then(|said| said.iter().find(|pair| pair.key == keys::CHECKPOINT));
     note.and_then(|pair| pair.value.clone()).unwrap_or_default()
-}
-
-/// The columns whose pages are compressed.
-fn compressed(segment: &Segment) -> BTreeSet<String> {
-    let groups = segment.metadata().row_groups().iter();
-    let columns = groups.flat_map(RowGroupMetaData::columns);
-    let columns = columns.filter(|column| column.compression() != Compression::UNCOMPRESSED);
-    columns.filter_map(|column| column.column_path().parts().first().cloned()).collect()
 }
 
 /// Whether a segment was written by this version of the writer, which alone gives the same bytes again.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::AsArray as _;
-use backtrail_schemas::{Event, leaf};
+use backtrail_schemas::{Event, Timestamp, leaf};
 
 use super::publish::{CHECKPOINT, note_path};
 use crate::checkpoint::Checkpoint;
@@ -44,6 +44,7 @@ pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> L
         tiles: TileBuilder::default(),
         full_tiles: Vec::new(),
         seals: Vec::new(),
+        rewritten: HashMap::new(),
         first: 0,
         first_frontier: Frontier::default(),
         tail: Vec::new(),
@@ -98,7 +99,9 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
 
     let mut log = empty_log(origin, false, [0; 32]);
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
-    log.seals = chain::read_back(store, first, &leaves)?.seals;
+    let chain = chain::read_back(store, first, &leaves)?;
+    log.rewritten = chain.upkeep.iter().filter_map(rewritten_at).collect();
+    log.seals = chain.seals;
     restore_tree(&mut log, store, signer, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
         let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
@@ -111,6 +114,12 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     restore_index(&mut log, store, &events)?;
     restore_published(&mut log, store, signer, &state)?;
     Ok(Recovered { log, epoch: state.epoch, head: state.head, repairs })
+}
+
+/// The file of a `ledger/segment_rewritten` entry, and when it was entered.
+fn rewritten_at((_, event): &(u64, Event)) -> Option<(String, Timestamp)> {
+    let file = event.attribute("file").filter(|_| entry::is(event, "segment_rewritten"))?;
+    Some((file.to_owned(), event.timestamp("recorded_at")?))
 }
 
 /// The file of the tail: the newest one that has rows.

@@ -391,3 +391,120 @@ fn a_restored_ledger_signs_once_its_head_is_confirmed() {
         rows.leaves().any(|row| String::from_utf8(row.unwrap().1).unwrap().contains("restored;"));
     assert!(said, "the log says that it was restored");
 }
+
+fn sealed() -> (Folder, Ledger) {
+    let (folder, mut ledger) = filled();
+    ledger.seal().unwrap();
+    ledger.append((40..43).map(submission).collect()).unwrap();
+    ledger.publish().unwrap();
+    (folder, ledger)
+}
+
+fn segments(dir: &Path) -> Vec<String> {
+    files(dir).into_iter().filter(|path| path.starts_with("segments/")).collect()
+}
+
+#[test]
+fn a_rewritten_segment_has_the_same_rows() {
+    let (folder, mut ledger) = sealed();
+    let dir = folder.ledger();
+    let older: Vec<u64> = (1..=ledger.checkpoint().size)
+        .filter(|size| dir.join(format!("checkpoints/{size:020}.note")).exists())
+        .collect();
+    assert_eq!(older.len(), 3);
+    let before: Vec<_> =
+        Snapshot::open(&dir, None).unwrap().leaves().collect::<Result<_, _>>().unwrap();
+    assert_eq!(segments(&dir).len(), 3);
+    let made = ledger.compact().unwrap();
+    assert_eq!(made.len(), 1);
+    assert_eq!(segments(&dir), [made[0].file.clone()]);
+    assert!(made[0].file.ends_with(".1.parquet"), "{}", made[0].file);
+    assert!(ledger.compact().unwrap().is_empty(), "nothing is left to do");
+    verified(&dir);
+    for at in older.iter().copied().map(Some).chain([None]) {
+        let snapshot = Snapshot::open(&dir, at).unwrap();
+        let rows: Vec<_> = snapshot.leaves().collect::<Result<_, _>>().unwrap();
+        let same = rows.len().min(before.len());
+        assert_eq!(rows[..same], before[..same], "at {at:?}");
+        for (seq, bytes) in &rows {
+            assert_eq!(snapshot.leaf(*seq).unwrap(), *bytes);
+            snapshot.inclusion_proof(*seq).unwrap();
+        }
+        assert_eq!(snapshot.texts().unwrap().count(), 14);
+    }
+    // The vault keeps its files, duplicates are found, and values can be erased.
+    let again = ledger.append((0..8).map(submission).collect()).unwrap();
+    assert!(
+        again.iter().all(|r| matches!(r.outcomes[..], [Outcome::Duplicate { .. }])),
+        "{again:?}"
+    );
+    ledger.erase(&erase(&[1, 5])).unwrap();
+    assert!(!contains(&dir, "no. 5: "));
+    drop(ledger);
+    let mut ledger = folder.open();
+    let again = ledger.append((0..8).map(submission).collect()).unwrap();
+    assert!(
+        again.iter().all(|r| matches!(r.outcomes[..], [Outcome::Duplicate { .. }])),
+        "{again:?}"
+    );
+    verified(&dir);
+    // A second rewrite takes the first one's file.
+    ledger.seal().unwrap();
+    let made = ledger.compact().unwrap();
+    assert!(made[0].file.ends_with(".2.parquet") && made[0].rows.start == 0, "{made:?}");
+    assert_eq!(segments(&dir), [made[0].file.clone()]);
+    ledger.append(vec![submission(50)]).unwrap();
+    ledger.publish().unwrap();
+    verified(&dir);
+    let to = folder.dir.path().join("backup");
+    backup::copy(&dir, &to).unwrap();
+    copied_well(&to);
+}
+
+#[test]
+fn a_rewrite_that_dies_leaves_the_old_or_the_new_file() {
+    let (folder, ledger) = sealed();
+    drop(ledger);
+    dies_everywhere(
+        &folder,
+        |ledger| ledger.compact().map(|_| ()),
+        |dir| assert_eq!(segments(dir).len(), 1),
+    );
+}
+
+#[test]
+fn replaced_segments_are_not_read_and_must_not_be_others() {
+    let (folder, mut ledger) = sealed();
+    let dir = folder.ledger();
+    let old = segments(&dir);
+    let kept: Vec<Vec<u8>> = old.iter().map(|path| fs::read(dir.join(path)).unwrap()).collect();
+    let made = ledger.compact().unwrap();
+    drop(ledger);
+    let new = fs::read(dir.join(&made[0].file)).unwrap();
+    for (path, bytes) in old.iter().zip(&kept) {
+        fs::write(dir.join(path), bytes).unwrap();
+        let report = verified(&dir);
+        assert!(
+            report.coverage.iter().any(|c| c.starts_with(path.as_str())),
+            "{:?}",
+            report.coverage
+        );
+        let mut other = bytes.clone();
+        other[200] ^= 1;
+        fs::write(dir.join(path), other).unwrap();
+        assert_eq!(checked(&dir).exit, 11, "{path}");
+        fs::remove_file(dir.join(path)).unwrap();
+    }
+    let mut other = new.clone();
+    other[200] ^= 1;
+    fs::write(dir.join(&made[0].file), other).unwrap();
+    assert_eq!(checked(&dir).exit, 11);
+    fs::remove_file(dir.join(&made[0].file)).unwrap();
+    assert_eq!(checked(&dir).exit, 11);
+    assert!(Snapshot::open(&dir, None).is_err());
+    fs::write(dir.join(&made[0].file), new).unwrap();
+    verified(&dir);
+    fs::write(dir.join("segments/00000000000000000001-00000000000000000003.7.parquet"), b"x")
+        .unwrap();
+    assert_eq!(checked(&dir).exit, 11, "a file that nobody names");
+}
