@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::key::Signer;
 use crate::note::Note;
+use crate::pruned;
 use crate::segment::chain;
 use crate::snapshot::{Snapshot, frontier_in};
 use crate::state::{self, State};
@@ -123,7 +125,14 @@ impl<'a> Copy<'a> {
         let contents = wal::read(tail, &self.head.origin, first)?;
         let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
         // 1. What never changes: segments, tiles, notes.
-        for seal in chain::read_back(self.from, first, &leaves)?.seals {
+        let chain = chain::read_back(self.from, first, &leaves)?;
+        let start = chain.start();
+        if let Some((pruning, _)) = &chain.pruned {
+            let path = pruned::path(pruning.end);
+            let bytes = self.from.read_all(&path)?;
+            self.put(&path, &bytes)?;
+        }
+        for seal in chain.seals {
             let same = self.there.get(&seal.file) == Some(&seal.bytes)
                 && seal.is_of(&self.to.read_all(&seal.file)?);
             if same {
@@ -136,7 +145,7 @@ impl<'a> Copy<'a> {
         let kept = self.notes()?;
         self.tiles(&kept)?;
         // 2. What may be erased, and the tail, cut where the head ends.
-        self.stores(first, &commit)?;
+        self.stores(start..first, &commit)?;
         self.put(&path, tail)?;
         if self.moved(first)? {
             return Ok(false);
@@ -208,25 +217,25 @@ impl<'a> Copy<'a> {
         self.to.create(&missing)
     }
 
-    fn stores(&mut self, first: u64, commit: &Commit) -> Result<(), Error> {
+    fn stores(&mut self, sealed: Range<u64>, commit: &Commit) -> Result<(), Error> {
         let identities = self.from.read(vault::IDENTITIES, 0..commit.identities_bytes)?;
         self.put(vault::IDENTITIES, &identities)?;
-        self.store_files(first, "vault", vault::path, commit.vault_bytes)?;
-        self.store_files(first, "quarantine", vault::quarantine_path, commit.quarantine_bytes)
+        self.store_files(&sealed, "vault", vault::path, commit.vault_bytes)?;
+        self.store_files(&sealed, "quarantine", vault::quarantine_path, commit.quarantine_bytes)
     }
 
     /// The files of a folder up to the tail's, of which as much as was committed.
     fn store_files(
         &mut self,
-        first: u64,
+        sealed: &Range<u64>,
         folder: &str,
         name: fn(u64) -> String,
         of_tail: u64,
     ) -> Result<(), Error> {
         for (path, len) in self.from.list(folder)? {
             let Some(block) = vault::first_of(&path, name) else { continue };
-            let len = if block == first { of_tail } else { len };
-            if block <= first && len > 0 {
+            let len = if block == sealed.end { of_tail } else { len };
+            if (sealed.start..=sealed.end).contains(&block) && len > 0 {
                 let bytes = self.from.read(&path, 0..len)?;
                 self.put(&path, &bytes)?;
             }
@@ -251,8 +260,16 @@ impl<'a> Copy<'a> {
 
 /// Whether a path is one of a ledger's folders.
 fn is_part(path: &str) -> bool {
-    let folders =
-        ["checkpoints/", "quarantine/", "segments/", "state/tmp/", "tile/", "vault/", "wal/"];
+    let folders = [
+        "checkpoints/",
+        "pruned/",
+        "quarantine/",
+        "segments/",
+        "state/tmp/",
+        "tile/",
+        "vault/",
+        "wal/",
+    ];
     folders.iter().any(|folder| path.starts_with(folder))
 }
 

@@ -19,6 +19,7 @@ pub mod key;
 pub mod limits;
 mod log;
 pub mod note;
+pub mod pruned;
 pub mod segment;
 pub mod snapshot;
 pub mod state;

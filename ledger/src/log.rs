@@ -13,6 +13,7 @@ use crate::index::{Index, Key, key};
 use crate::intake::compare::Known;
 use crate::intake::people::People;
 use crate::journal::Journal;
+use crate::pruned::Pruning;
 use crate::segment::read::Segment;
 use crate::segment::{Seal, chain};
 use crate::storage::Storage;
@@ -39,6 +40,11 @@ pub(crate) struct Log {
     pub(crate) seals: Vec<Seal>,
     /// When rewritten segments took the place of others, by file.
     pub(crate) rewritten: HashMap<String, Timestamp>,
+    /// The first row that is not pruned, and what stays of those before it.
+    pub(crate) pruned: u64,
+    pub(crate) kept: Option<Pruning>,
+    /// How long genesis says that rows are kept.
+    pub(crate) retention: String,
     /// The first row of the tail.
     pub(crate) first: u64,
     /// The compact range of `[0, first)`.
@@ -136,6 +142,9 @@ impl Log {
         if seq >= self.first {
             let event = leaf::decode(&self.tail_leaf(store, seq)?);
             return event.map_err(|e| Error::tampered(format!("row {seq}: {e}")));
+        }
+        if seq < self.pruned {
+            return Err(Error::reject(format!("row {seq} was pruned")));
         }
         let seal = self.seal_of(seq)?.clone();
         if self.cache.segment.as_ref().is_none_or(|(start, _)| *start != seal.rows.start) {

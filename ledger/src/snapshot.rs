@@ -14,9 +14,11 @@ use crate::checkpoint::{Checkpoint, TlogProof};
 use crate::entry;
 use crate::erasure::{self, Erasure};
 use crate::error::{Error, Kind};
+use crate::index;
 use crate::key::Vkey;
 use crate::limits::TREE_SIZE_MAX;
 use crate::note::Note;
+use crate::pruned::Kept;
 use crate::segment::Seal;
 use crate::segment::chain::{self, Chain};
 use crate::segment::read::Segment;
@@ -38,6 +40,9 @@ pub struct Snapshot {
     genesis: Event,
     /// Segments that lie wholly below the checkpoint.
     seals: Vec<Seal>,
+    /// The first row that is not pruned, and what stays of those before it.
+    start: u64,
+    kept: Kept,
     /// The entries of upkeep up to the newest checkpoint: what was erased is gone at every older one, too.
     upkeep: Vec<(u64, Event)>,
     paths: Vec<PathBuf>,
@@ -74,6 +79,10 @@ impl Snapshot {
         let newest = read_note(&store, CHECKPOINT)?;
         let head: Checkpoint = newest.text.parse()?;
         let (chain, mut leaves) = read_tail(&store, &head)?;
+        let (start, kept) = match chain.pruned {
+            Some((pruning, kept)) => (pruning.end, kept),
+            None => (0, Kept::default()),
+        };
         let mut seals = chain.seals;
         let (note, checkpoint) = match at.filter(|size| *size != head.size) {
             None => (newest, head),
@@ -89,9 +98,17 @@ impl Snapshot {
                 (note, checkpoint)
             }
         };
-        cut(&store, &mut seals, &mut leaves, checkpoint.size)?;
-        check_root(&store, &seals, &leaves, &checkpoint)?;
+        if checkpoint.size < start {
+            let what = format!(
+                "rows before {start} were pruned: {} can no longer be read",
+                checkpoint.size
+            );
+            return Err(Error::new(Kind::Missing, what));
+        }
+        cut(&store, &mut seals, &mut leaves, start, checkpoint.size)?;
+        check_root(&store, &seals, &leaves, start, &checkpoint)?;
         let genesis = match seals.first() {
+            _ if start > 0 => leaf::decode(&kept.leaves[&0])?,
             Some(seal) => chain::open(&store, seal)?.first_rows()?.event(0)?,
             None => {
                 leaf::decode(leaves.first().ok_or_else(|| Error::tampered("a log without rows"))?)?
@@ -111,6 +128,8 @@ impl Snapshot {
             checkpoint,
             genesis,
             seals,
+            start,
+            kept,
             upkeep: chain.upkeep,
             paths,
             tail: leaves,
@@ -167,7 +186,28 @@ impl Snapshot {
     }
 
     fn tail_start(&self) -> u64 {
-        self.seals.last().map_or(0, |seal| seal.rows.end)
+        self.seals.last().map_or(self.start, |seal| seal.rows.end)
+    }
+
+    /// The first row that is not pruned. Of those before it, the ledger's own entries are there.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The entries of the ledger that stay of pruned rows, a batch for each run of them.
+    ///
+    /// # Errors
+    /// A row has a column that this version does not know.
+    pub fn kept(&self) -> Result<Vec<RecordBatch>, Error> {
+        let mut runs: Vec<(u64, Vec<Event>)> = Vec::new();
+        for (seq, bytes) in &self.kept.leaves {
+            let event = leaf::decode(bytes)?;
+            match runs.last_mut() {
+                Some((first, run)) if *first + run.len() as u64 == *seq => run.push(event),
+                _ => runs.push((*seq, vec![event])),
+            }
+        }
+        runs.iter().map(|(first, run)| Ok(to_batch(*first, run)?)).collect()
     }
 
     /// The canonical bytes of row `seq`.
@@ -177,6 +217,10 @@ impl Snapshot {
     pub fn leaf(&self, seq: u64) -> Result<Vec<u8>, Error> {
         let missing =
             || Error::reject(format!("no row {seq} in a log of {} rows", self.checkpoint.size));
+        if seq < self.start {
+            let pruned = || Error::new(Kind::Missing, format!("row {seq} was pruned"));
+            return self.kept.leaves.get(&seq).cloned().ok_or_else(pruned);
+        }
         if let Some(at) = seq.checked_sub(self.tail_start()) {
             return self.tail.get(at as usize).cloned().ok_or_else(missing);
         }
@@ -216,6 +260,10 @@ impl Snapshot {
     /// # Errors
     /// A segment cannot be read.
     pub fn find(&self, event_id: &str) -> Result<Option<u64>, Error> {
+        let key = index::key(event_id);
+        if let Some(at) = self.kept.keys.iter().position(|known| *known == key) {
+            return Ok(Some(at as u64));
+        }
         for seal in &self.seals {
             let mut seq = seal.rows.start;
             for batch in chain::open(&self.store, seal)?.columns(&["event_id"])? {
@@ -237,7 +285,8 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// All rows in order, as position and canonical bytes; one row group is in memory at a time.
+    /// All rows in order, as position and canonical bytes; one row group is in memory at a time. Of pruned rows only the
+    /// ledger's own entries are there.
     ///
     /// # Errors
     /// A segment cannot be read; then nothing follows.
@@ -246,6 +295,8 @@ impl Snapshot {
             Ok(segment) => segment_leaves(&segment, seal.rows.start),
             Err(e) => Box::new(std::iter::once(Err(e))),
         });
+        let kept = self.kept.leaves.iter().map(|(seq, leaf)| Ok((*seq, leaf.clone())));
+        let sealed = kept.chain(sealed);
         sealed.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok))
     }
 
@@ -374,9 +425,10 @@ fn cut(
     store: &dyn Storage,
     seals: &mut Vec<Seal>,
     leaves: &mut Vec<Vec<u8>>,
+    start: u64,
     size: u64,
 ) -> Result<(), Error> {
-    let tail_start = seals.last().map_or(0, |seal| seal.rows.end);
+    let tail_start = seals.last().map_or(start, |seal| seal.rows.end);
     if size >= tail_start {
         leaves.truncate((size - tail_start) as usize);
         return Ok(());
@@ -397,9 +449,10 @@ fn check_root(
     store: &dyn Storage,
     seals: &[Seal],
     leaves: &[Vec<u8>],
+    start: u64,
     checkpoint: &Checkpoint,
 ) -> Result<(), Error> {
-    let start = seals.last().map_or(0, |seal| seal.rows.end);
+    let start = seals.last().map_or(start, |seal| seal.rows.end);
     let mut frontier = frontier_at(store, start)?;
     for leaf in leaves {
         frontier.push(leaf_hash(leaf));

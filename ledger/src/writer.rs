@@ -16,6 +16,7 @@ mod erase;
 mod init;
 mod publish;
 mod recover;
+mod retain;
 mod seal;
 
 use std::any::Any;
@@ -116,7 +117,8 @@ impl Ledger {
         }
         self.publish_head(false)?;
         self.remove_old_wal()?;
-        self.remove_replaced()
+        self.remove_replaced()?;
+        self.remove_pruned()
     }
 
     /// Makes sure that memory and disk agree before anything is done.

@@ -15,16 +15,19 @@ use super::Seal;
 use super::read::Segment;
 use crate::entry;
 use crate::error::{Error, Kind};
+use crate::pruned::{Kept, Pruning};
 use crate::storage::Storage;
 
 /// The phases of entries that say where rows, or what belongs to them, are now.
-const UPKEEP: &[&str] = &["erasure", "segment_rewritten"];
+const UPKEEP: &[&str] = &["erasure", "retention_prune", "segment_rewritten"];
 
 /// The segments, and what was done to them and to what lies beside them.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
     /// The files that hold the rows before the tail, in order.
     pub seals: Vec<Seal>,
+    /// What was pruned before the first of them, and what stays of it.
+    pub pruned: Option<(Pruning, Kept)>,
     /// The entries of upkeep with their rows, in order.
     pub upkeep: Vec<(u64, Event)>,
 }
@@ -72,6 +75,14 @@ pub fn read_back(
     let mut at = first;
     let mut sealed = if at > 0 { Some(leaf::decode(leaf.as_ref())?) } else { None };
     while let Some(entry) = sealed.take() {
+        if let Some(pruning) = chain.pruning(at)? {
+            let kept = pruning.open(store, entry.text("source_instance").unwrap_or_default())?;
+            for (seq, leaf) in kept.leaves.iter().rev().filter(|(_, leaf)| is_upkeep(leaf)) {
+                chain.upkeep.push((*seq, leaf::decode(leaf)?));
+            }
+            chain.pruned = Some((pruning, kept));
+            break;
+        }
         let seal = chain.newest(&entry, at)?;
         let segment = open(store, &seal)?;
         at = seal.rows.start;
@@ -96,6 +107,21 @@ impl Chain {
             }
         }
         Seal::parse(sealed, at)
+    }
+
+    /// The entry that says that everything before row `at` was pruned, if there is one.
+    fn pruning(&self, at: u64) -> Result<Option<Pruning>, Error> {
+        for (seq, event) in &self.upkeep {
+            if let Some(pruning) = Pruning::parse(event, *seq)?.filter(|p| p.end == at) {
+                return Ok(Some(pruning));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first row that is not pruned.
+    pub fn start(&self) -> u64 {
+        self.pruned.as_ref().map_or(0, |(pruning, _)| pruning.end)
     }
 
     /// Notes the entries of upkeep in a segment, the newest first.

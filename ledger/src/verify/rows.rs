@@ -16,13 +16,17 @@ use crate::entry;
 use crate::erasure::Erasures;
 use crate::error::Error;
 use crate::frame::End;
+use crate::index::key;
+use crate::pruned::{self, Kept, Pruning};
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, Writer, key_values};
 use crate::segment::{self, Seal, chain, keys};
 use crate::state;
 use crate::storage::Storage;
+use crate::tiles::TileReader;
 use crate::tlog::hash::sha256;
-use crate::tlog::{Frontier, Tile, TileBuilder, leaf_hash, tile};
+use crate::tlog::{Frontier, Hash, Tile, TileBuilder, leaf_hash, tile};
+use crate::vault;
 use crate::wal::{self, Commit};
 use crate::writer::{CHECKPOINT, day_changes};
 
@@ -43,6 +47,10 @@ pub(super) fn check(
     }
     let chain = chain::read_back(check.store, first, &leaves[..(head.size - first) as usize])?;
     check.erasures = Erasures::of(&chain.upkeep, head.size);
+    if let Some((pruning, kept)) = &chain.pruned {
+        walk.pruned(check, pruning, kept)?;
+    }
+    let kept = chain.pruned.map(|(_, kept)| kept.keys).unwrap_or_default();
     let seals = chain.seals;
     if contents.end != End::Clean {
         check.leftover(&path, "rows of an append that was interrupted");
@@ -54,9 +62,10 @@ pub(super) fn check(
     walk.tail(check, &leaves, &contents.commits)?;
     walk.next_tail(check);
     walk.replaced(check, &seals, files);
-    walk.check_ids(check, &seals, &leaves)?;
+    walk.check_ids(check, &seals, &leaves, &kept)?;
     stores::finish(check, &mut walk.block, contents.commits.last(), &mut walk.expected)?;
     walk.finish_tiles(check);
+    walk.left_by_pruning(check, kept.len() as u64, files);
     Ok(walk.expected)
 }
 
@@ -286,7 +295,15 @@ impl<'a> Walk<'a> {
     /// One row: its place in the tree, and in time.
     fn row(&mut self, check: &mut Check, id: &str, recorded: Timestamp, bytes: &[u8]) {
         let seq = self.frontier.size();
-        let hash = leaf_hash(bytes);
+        self.place(check, leaf_hash(bytes));
+        let id = sha256(id.as_bytes()).0;
+        self.ids.push(u64::from_be_bytes(id[..8].try_into().expect("8 of 32 bytes")));
+        self.check_times(check, recorded, seq);
+    }
+
+    /// One leaf's place in the tree, and what is said of the tree that it ends.
+    fn place(&mut self, check: &mut Check, hash: Hash) {
+        let seq = self.frontier.size();
         self.frontier.push(hash);
         if seq < self.head.size {
             let (open, matched, store) =
@@ -310,24 +327,78 @@ impl<'a> Walk<'a> {
             }
         }
         check.settle(seq + 1, &self.frontier);
-        let id = sha256(id.as_bytes()).0;
-        self.ids.push(u64::from_be_bytes(id[..8].try_into().expect("8 of 32 bytes")));
-        self.check_times(check, recorded, seq);
+    }
+
+    /// The rows that were pruned: their hashes from the tiles, which must give the root that the entry says; what stays of
+    /// them; and nothing of their times and contents.
+    fn pruned(&mut self, check: &mut Check, pruning: &Pruning, kept: &Kept) -> Result<(), Error> {
+        let path = pruned::path(pruning.end);
+        check.claim(pruning.end, pruning.root, "a `ledger/retention_prune` entry", "pruned", 11);
+        check.coverage.push(format!(
+            "{} rows were pruned: their hashes are in the tree, what they said was not read",
+            pruning.end
+        ));
+        let tiles = TileReader::new(check.store, self.head.size);
+        for (key, seq) in kept.keys.iter().zip(0u64..) {
+            let tile = tiles.tile(0, seq / tile::WIDTH)?;
+            let hash = tile[(seq % tile::WIDTH) as usize];
+            self.place(check, hash);
+            self.ids.push(u64::from_be_bytes(key[..8].try_into().expect("8 of 16 bytes")));
+            let Some(bytes) = kept.leaves.get(&seq) else { continue };
+            if leaf_hash(bytes) != hash {
+                let message = "an entry that was kept is not the one that was signed";
+                check.add(Finding::new("pruned", 10, message).row(seq).file(&path));
+                continue;
+            }
+            let event = leaf::decode(bytes)?;
+            self.entry(check, &event, seq);
+            if seq > 0 && entry::is(&event, "segment_sealed") {
+                self.must_keep(seq);
+            }
+        }
+        self.must_keep(pruning.end);
+        self.expected.insert(path);
+        Ok(())
+    }
+
+    /// Files of pruned rows that are still there, or of a pruning that was interrupted.
+    fn left_by_pruning(&mut self, check: &mut Check, start: u64, files: &[(String, u64)]) {
+        for (path, _) in files {
+            let block = vault::first_of(path, vault::path)
+                .or_else(|| vault::first_of(path, vault::quarantine_path));
+            let of_rows = block.is_some_and(|first| first < start);
+            let kept = pruned::end_of(path).is_some_and(|end| self.kept.contains(&end));
+            if (of_rows || kept) && !self.expected.contains(path) {
+                check.leftover(path, "left by a pruning");
+                self.expected.insert(path.clone());
+            }
+        }
     }
 
     /// Whether an event id has two rows.
-    fn check_ids(&self, check: &mut Check, seals: &[Seal], tail: &[&[u8]]) -> Result<(), Error> {
+    fn check_ids(
+        &self,
+        check: &mut Check,
+        seals: &[Seal],
+        tail: &[&[u8]],
+        kept: &[[u8; 16]],
+    ) -> Result<(), Error> {
         let mut sorted = self.ids.clone();
         sorted.sort_unstable();
         let twice: HashSet<u64> =
             sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<[u8; 16]> = HashSet::new();
         let suspects = self.ids.iter().zip(0u64..).filter(|(id, _)| twice.contains(id));
         for (_, seq) in suspects {
-            let event = event_at(check.store, seals, tail, seq)?;
-            let id = event.text("event_id").unwrap_or_default().to_owned();
-            if !seen.insert(id.clone()) {
-                let message = format!("`{id}` is in the log twice");
+            let (key, id) = if let Some(key) = kept.get(seq as usize) {
+                (*key, "an event id whose row was pruned".to_owned())
+            } else {
+                let event = event_at(check.store, seals, tail, seq)?;
+                let id = event.text("event_id").unwrap_or_default();
+                (key(id), format!("`{id}`"))
+            };
+            if !seen.insert(key) {
+                let message = format!("{id} is in the log twice");
                 check.add(Finding::new("event_id", 11, message).row(seq));
             }
         }
@@ -421,9 +492,10 @@ impl<'a> Walk<'a> {
             .iter()
             .filter_map(|(path, _)| segment::rows_of(path).map(|(rows, n)| (path, rows, n)))
         {
-            let begins = chain.iter().any(|seal| seal.rows.start == rows.start);
-            let ends = chain.iter().any(|seal| seal.rows.end == rows.end);
-            if n > 0 && begins && ends && !self.expected.contains(path) {
+            let begins = chain.iter().position(|seal| seal.rows.start == rows.start);
+            let ends = chain.iter().position(|seal| seal.rows.end == rows.end);
+            let of_several = begins.zip(ends).is_some_and(|(first, last)| first < last);
+            if n > 0 && of_several && !self.expected.contains(path) {
                 check.leftover(path, "left by a rewrite under way");
                 self.expected.insert(path.clone());
             }

@@ -142,6 +142,10 @@ impl Ledger {
             let seq = self.accept(draft, draft.event.clone(), intake)?;
             return Ok(Outcome::Accepted { seq, event_id });
         };
+        if seq < self.log.pruned {
+            // What it said is gone: it cannot be compared, and it is in the log once.
+            return Ok(Outcome::Duplicate { seq, event_id });
+        }
         let known = self.log.known(&*self.store, seq)?;
         let people = &self.log.people;
         let erased = |pseudonym: &str| people.is_erased(pseudonym);

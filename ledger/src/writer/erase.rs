@@ -141,6 +141,11 @@ impl Ledger {
         for id in ids.iter().filter(|id| !done.events.contains(*id)) {
             let unknown = || Error::reject(format!("no event `{id}` in the log"));
             let seq = self.log.index.get(id).ok_or_else(unknown)?;
+            if seq < self.log.pruned {
+                return Err(Error::reject(format!(
+                    "`{id}` was pruned: nothing of it is left to erase"
+                )));
+            }
             plan.whole.insert(id.clone());
             plan.blocks.insert(self.log.block_of(&*self.store, seq)?);
             for amendment in self.log.index.amendments(id).to_vec() {

@@ -15,6 +15,7 @@ use crate::intake::people::People;
 use crate::journal::Journal;
 use crate::key::Signer;
 use crate::log::{Cache, Log, Place, vault_places};
+use crate::pruned::Kept;
 use crate::segment::chain;
 use crate::snapshot::frontier_at;
 use crate::state::State;
@@ -45,6 +46,9 @@ pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> L
         full_tiles: Vec::new(),
         seals: Vec::new(),
         rewritten: HashMap::new(),
+        pruned: 0,
+        kept: None,
+        retention: String::new(),
         first: 0,
         first_frontier: Frontier::default(),
         tail: Vec::new(),
@@ -101,6 +105,11 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
     let chain = chain::read_back(store, first, &leaves)?;
     log.rewritten = chain.upkeep.iter().filter_map(rewritten_at).collect();
+    log.pruned = chain.start();
+    let kept = chain.pruned.map(|(pruning, kept)| {
+        log.kept = Some(pruning);
+        kept
+    });
     log.seals = chain.seals;
     restore_tree(&mut log, store, signer, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
@@ -111,7 +120,7 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     log.committed = size;
     log.wal = Journal::new(wal::path(first), wal::FORMAT, origin, first, contents.committed as u64);
     restore_stores(&mut log, store, first, &last, &mut repairs)?;
-    restore_index(&mut log, store, &events)?;
+    restore_index(&mut log, store, kept.as_ref(), &events)?;
     restore_published(&mut log, store, signer, &state)?;
     Ok(Recovered { log, epoch: state.epoch, head: state.head, repairs })
 }
@@ -266,8 +275,19 @@ fn restore_stores(
 }
 
 /// Which row has which event id, and what genesis decided.
-fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(), Error> {
+fn restore_index(
+    log: &mut Log,
+    store: &dyn Storage,
+    kept: Option<&Kept>,
+    tail: &[Event],
+) -> Result<(), Error> {
     let mut genesis = (log.first == 0).then(|| tail[0].clone());
+    if let Some(kept) = kept {
+        for (key, seq) in kept.keys.iter().zip(0..) {
+            log.index.insert_key(seq, *key);
+        }
+        genesis = kept.leaves.get(&0).map(|leaf| leaf::decode(leaf)).transpose()?;
+    }
     for seal in log.seals.clone() {
         let segment = chain::open(store, &seal)?;
         let mut seq = seal.rows.start;
@@ -301,6 +321,7 @@ fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(
     }
     let genesis = genesis.filter(|event| entry::is(event, "genesis"));
     let genesis = genesis.ok_or_else(|| Error::tampered("row 0 is not the genesis entry"))?;
+    genesis.attribute("retention").unwrap_or_default().clone_into(&mut log.retention);
     log.simulated = genesis.attribute("simulated_clock") == Some("true");
     Ok(())
 }

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arrow::record_batch::RecordBatch;
 use backtrail_ledger::backup;
 use backtrail_ledger::storage::{Local, Storage};
 use backtrail_ledger::verify::{Report, VerifyOptions, verify};
-use backtrail_ledger::{Erase, Error, Kind, Ledger, Outcome, Snapshot};
+use backtrail_ledger::{Erase, Error, InitOptions, Kind, Ledger, Outcome, Snapshot, leaf_hash};
 use backtrail_schemas::{Draft, leaf};
 
 use crate::support::{Folder, clock, draft, files, of, rejected, signer, submission, vkey};
@@ -507,4 +508,148 @@ fn replaced_segments_are_not_read_and_must_not_be_others() {
     fs::write(dir.join("segments/00000000000000000001-00000000000000000003.7.parquet"), b"x")
         .unwrap();
     assert_eq!(checked(&dir).exit, 11, "a file that nobody names");
+}
+
+/// As [`sealed`], with a policy of seven days and rows of twenty days later.
+fn aged() -> (Folder, Ledger) {
+    let folder = Folder::new();
+    let options = InitOptions { retention: "P7D".into(), ..crate::support::simulated() };
+    let mut ledger = Ledger::init(&folder.ledger(), &options, signer(), clock()).unwrap();
+    ledger.append((0..4).map(submission).collect()).unwrap();
+    ledger.append(vec![rejected(100)]).unwrap();
+    ledger.seal().unwrap();
+    ledger.append((4..300).map(submission).collect()).unwrap();
+    ledger.erase(&Erase { events: vec![id(5)], ..erase(&[]) }).unwrap();
+    ledger.seal().unwrap();
+    let day = 24 * 3600;
+    ledger.append((20 * day..20 * day + 5).map(submission).collect()).unwrap();
+    ledger.seal().unwrap();
+    ledger.append((21 * day..21 * day + 5).map(submission).collect()).unwrap();
+    ledger.publish().unwrap();
+    (folder, ledger)
+}
+
+#[test]
+fn what_is_pruned_can_still_be_proved() {
+    let (folder, mut ledger) = aged();
+    let dir = folder.ledger();
+    let before = Snapshot::open(&dir, None).unwrap();
+    let rows: Vec<_> = before.leaves().collect::<Result<_, _>>().unwrap();
+    let old = rows.len() as u64;
+    let refused = ledger.retain(Some(crate::support::received(19 * 24 * 3600))).err().unwrap();
+    assert_eq!(refused.kind(), Kind::Reject, "{refused}");
+    assert!(refused.to_string().contains("P7D"), "{refused}");
+    let long_ago = Some(crate::support::at("2026-01-01T00:00:00Z"));
+    assert_eq!(ledger.retain(long_ago).unwrap(), None);
+    assert_eq!(ledger.size(), old, "nothing was written");
+
+    let start = ledger.retain(None).unwrap().unwrap();
+    assert!(start > 300 && start < old);
+    assert_eq!(ledger.retain(None).unwrap(), None);
+    assert_eq!(segments(&dir).len(), 1);
+    assert!(!contains(&dir, "no. 7: "), "texts go with their rows");
+    let report = verified(&dir);
+    assert!(report.coverage.iter().any(|c| c.contains(&format!("{start} rows were pruned"))));
+    let snapshot = Snapshot::open(&dir, None).unwrap();
+    assert_eq!(snapshot.start(), start);
+    for (seq, leaf) in &rows {
+        let proof = snapshot.inclusion_proof(*seq).unwrap();
+        proof.verify(&leaf_hash(leaf), &[vkey()]).unwrap();
+        let event = leaf::decode(leaf).unwrap();
+        assert_eq!(snapshot.find(event.text("event_id").unwrap()).unwrap(), Some(*seq));
+        let there = snapshot.leaf(*seq);
+        if *seq >= start || event.text("kind") == Some("ledger") {
+            assert_eq!(there.unwrap(), *leaf);
+        } else {
+            assert_eq!(there.err().unwrap().kind(), Kind::Missing);
+        }
+    }
+    let kept = snapshot.kept().unwrap();
+    let kept: usize = kept.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(
+        kept,
+        rows.iter()
+            .filter(
+                |(seq, leaf)| *seq < start && leaf.windows(15).any(|w| w == br#""kind":"ledger""#)
+            )
+            .count()
+    );
+    let older = files(&dir).into_iter().filter(|path| path.starts_with("checkpoints/")).count();
+    assert_eq!(older, 3, "notes stay");
+    let gone = Snapshot::open(&dir, Some(8)).err().unwrap();
+    assert_eq!(gone.kind(), Kind::Missing, "{gone}");
+
+    drop(ledger);
+    let mut ledger = folder.open();
+    let again = ledger.append((0..8).map(submission).collect()).unwrap();
+    assert!(
+        again.iter().all(|r| matches!(r.outcomes[..], [Outcome::Duplicate { .. }])),
+        "{again:?}"
+    );
+    assert_eq!(ledger.erase(&erase(&[1])).err().unwrap().kind(), Kind::Reject);
+    let day = 24 * 3600;
+    ledger.append((60 * day..60 * day + 5).map(submission).collect()).unwrap();
+    ledger.seal().unwrap();
+    ledger.append((90 * day..90 * day + 5).map(submission).collect()).unwrap();
+    ledger.compact().unwrap();
+    verified(&dir);
+    let to = folder.dir.path().join("backup");
+    backup::copy(&dir, &to).unwrap();
+    copied_well(&to);
+    // All segments go; the file of what stays is replaced by one of more rows.
+    let later = ledger.retain(None).unwrap().unwrap();
+    assert!(later > start);
+    assert!(segments(&dir).is_empty());
+    assert_eq!(files(&dir).iter().filter(|path| path.starts_with("pruned/")).count(), 1);
+    verified(&dir);
+    drop(ledger);
+    let mut ledger = folder.open();
+    ledger.append(vec![submission(91 * day), submission(3)]).unwrap();
+    ledger.seal().unwrap();
+    verified(&dir);
+    backup::copy(&dir, &to).unwrap();
+    copied_well(&to);
+    assert_eq!(segments(&to), segments(&dir));
+}
+
+#[test]
+fn a_pruning_that_dies_is_done_or_not() {
+    let (folder, ledger) = aged();
+    drop(ledger);
+    dies_everywhere(
+        &folder,
+        |ledger| ledger.retain(None).map(|_| ()),
+        |dir| {
+            assert_eq!(segments(dir).len(), 1);
+            assert_eq!(files(dir).iter().filter(|path| path.starts_with("vault/")).count(), 3);
+        },
+    );
+}
+
+#[test]
+fn what_stays_of_pruned_rows_is_checked() {
+    let (folder, mut ledger) = aged();
+    let dir = folder.ledger();
+    let start = ledger.retain(None).unwrap().unwrap();
+    drop(ledger);
+    let path = dir.join(format!("pruned/{start:020}.pruned"));
+    let whole = fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 40) {
+        let mut other = whole.clone();
+        other[at] ^= 4;
+        fs::write(&path, other).unwrap();
+        assert_ne!(checked(&dir).exit, 0, "byte {at}");
+        assert!(Snapshot::open(&dir, None).is_err(), "byte {at}");
+    }
+    fs::remove_file(&path).unwrap();
+    assert_ne!(checked(&dir).exit, 0);
+    fs::write(&path, &whole).unwrap();
+    let tile = dir.join("tile/0/000");
+    let hashes = fs::read(&tile).unwrap();
+    let mut other = hashes.clone();
+    other[40] ^= 1;
+    fs::write(&tile, other).unwrap();
+    assert_eq!(checked(&dir).exit, 13, "the kept notes are of other rows");
+    fs::write(&tile, hashes).unwrap();
+    verified(&dir);
 }
