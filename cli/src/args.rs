@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use upkeep::{Backup, Compact, Erase, Restore};
+pub(crate) use upkeep::{Backup, Compact, Doctor, Erase, Restore, Retain};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -96,6 +96,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail erase --ledger ./ledger --event github:0f0e… --reason \"a secret in a comment\" --ticket SEC-12\n  backtrail erase --ledger ./ledger --person person:4k… --with-events --reason \"right to erasure\""
     )]
     Erase(Erase),
+    /// Prunes the oldest segments, never more than the log's policy lets go; proofs and the ledger's own entries stay.
+    #[command(
+        after_help = "Examples:\n  backtrail retain --ledger ./ledger --policy\n  backtrail retain --ledger ./ledger --before 2020-01-01"
+    )]
+    Retain(Retain),
     /// Copies the ledger to a folder, or what is new to an older copy, also while it is written to.
     #[command(
         after_help = "Examples:\n  backtrail backup --ledger ./ledger /mnt/backup/ledger\n  backtrail backup --ledger ./ledger /mnt/backup/ledger && cp ledger/checkpoint /mnt/elsewhere/"
@@ -106,6 +111,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail restore /mnt/backup/ledger ./ledger\n  backtrail restore /mnt/backup/ledger ./ledger --confirm /mnt/elsewhere/checkpoint --key ./ledger.key"
     )]
     Restore(Restore),
+    /// Says what is wrong with a ledger, its key and its machine, and what to run.
+    #[command(
+        after_help = "Examples:\n  backtrail doctor --ledger ./ledger\n  backtrail doctor --ledger ./ledger --backup /mnt/backup/ledger --json"
+    )]
+    Doctor(Doctor),
     /// Asks the ledger in SQL: one query, a file, or a prompt.
     #[command(
         after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv"

@@ -55,6 +55,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Erase(args) => commands::upkeep::erase(global, args),
         Command::Backup(args) => commands::upkeep::backup(global, args),
         Command::Restore(args) => commands::upkeep::restore(global, args),
+        Command::Retain(args) => commands::upkeep::retain(global, args),
+        Command::Doctor(args) => commands::doctor::doctor(global, args),
         Command::Sql(args) => commands::ask::sql(global, args),
         Command::Metrics(args) => commands::ask::metrics(global, args),
         Command::Timeline(args) => commands::ask::timeline(global, args),

@@ -11,4 +11,5 @@ mod readme;
 mod shapes;
 mod tidy;
 mod tool;
+mod upkeep;
 mod whole_way;

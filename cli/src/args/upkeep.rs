@@ -55,3 +55,28 @@ pub(crate) struct Compact {
     #[command(flatten)]
     pub(crate) key: KeyArg,
 }
+
+#[derive(Debug, Args)]
+#[group(id = "when", required = true, args = ["before", "policy"])]
+pub(crate) struct Retain {
+    /// Prune segments whose rows were all recorded before this date or instant; refused if the log's policy keeps them.
+    #[arg(long, value_name = "DATE|TIME")]
+    pub(crate) before: Option<String>,
+    /// Prune everything that the log's policy, decided when it was made, lets go.
+    #[arg(long)]
+    pub(crate) policy: bool,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// A backup, to see how old it is.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: Option<PathBuf>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}

@@ -1,9 +1,10 @@
-//! `compact`, `erase`, `backup`, `restore`: what changes what lies beside the rows, or where they lie, and never what they say.
+//! `compact`, `erase`, `retain`, `backup`, `restore`: what changes what lies beside the rows, or where they lie, and never what they say.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use backtrail_ledger::{Erase, Ledger, Snapshot, backup};
+use backtrail_schemas::Timestamp;
 
 use crate::args::{self, Global};
 use crate::clock::SystemClock;
@@ -91,6 +92,35 @@ fn named_by(snapshot: &Snapshot, pseudonym: &str) -> Result<Vec<String>, Failure
         }
     }
     Ok(found)
+}
+
+/// `retain`
+pub(crate) fn retain(global: &Global, args: &args::Retain) -> Result<(), Failure> {
+    let before = args.before.as_deref().map(instant).transpose()?;
+    let config = Config::read(global)?;
+    let dir = config.ledger(global)?;
+    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let start = ledger.retain(before)?;
+    let head = ledger.checkpoint();
+    let mut out = Out::new();
+    match start {
+        Some(start) => out.line(format_args!(
+            "pruned the rows before {start}; size {}, root {}",
+            head.size, head.root
+        ))?,
+        None => out.line("nothing to prune: no segment has only rows that are old enough")?,
+    }
+    out.finish()
+}
+
+/// An instant, or the beginning of a UTC day.
+fn instant(text: &str) -> Result<Timestamp, Failure> {
+    Timestamp::parse_rfc3339(text)
+        .or_else(|_| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")))
+        .map_err(|_| {
+            Failure::new(USAGE, format_args!("`{text}` is no date and no instant"))
+                .hint("write it like 2020-01-01 or 2020-01-01T12:00:00Z")
+        })
 }
 
 /// `backup`
