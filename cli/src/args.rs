@@ -213,6 +213,9 @@ pub(crate) struct Init {
     /// Where to write the recovery key, once: keep it offline.
     #[arg(long, value_name = "FILE")]
     pub(crate) recovery_key_out: Option<PathBuf>,
+    /// How long rows are kept, for ever: an ISO 8601 duration of years, months, weeks and days.
+    #[arg(long, default_value = "P6Y", value_name = "DURATION")]
+    pub(crate) retention: String,
     /// Take times from deliveries instead of the clock. For trials only: it marks the ledger for ever.
     #[arg(long)]
     pub(crate) simulated_clock: bool,

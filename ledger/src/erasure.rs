@@ -141,6 +141,8 @@ pub(crate) struct Erasures {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gone {
     pub(crate) fields: BTreeSet<String>,
+    /// How many entries name it: each leaves at most one erased frame.
+    pub(crate) times: usize,
     /// Whether the erasure may be under way: its entry is the last row.
     pub(crate) pending: bool,
 }
@@ -162,6 +164,7 @@ impl Erasures {
             for (id, fields) in erasure.events {
                 let gone = all.events.entry(id).or_default();
                 gone.fields.extend(fields);
+                gone.times += 1;
                 gone.pending |= pending;
             }
             if let Some(person) = erasure.pseudonym {

@@ -20,6 +20,7 @@ pub mod limits;
 mod log;
 pub mod note;
 pub mod pruned;
+pub mod retention;
 pub mod segment;
 pub mod snapshot;
 pub mod state;

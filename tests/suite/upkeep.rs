@@ -169,3 +169,36 @@ fn the_doctor_names_what_is_wrong_and_what_to_run() {
     let list: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert!(list["findings"].as_array().unwrap().iter().all(|f| f["run"].is_string()), "{list}");
 }
+
+#[test]
+fn a_pruned_ledger_answers_from_what_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let init = ["init", "ledger", "--origin", "ledger.example/pruned", "--retention"];
+    assert_eq!(run(dir, init.into_iter().chain(["six years"])).exit, 64);
+    ok(dir, init.into_iter().chain(["P0D"]));
+    for seed in ["1", "2", "3"] {
+        append(dir, seed);
+        ok(dir, ["seal", "--ledger", "ledger"]);
+    }
+    append(dir, "4");
+    let query = |sql: &str| ok(dir, ["sql", "--ledger", "ledger", "--format", "csv", sql]);
+    let ids = query("select event_id from events order by seq limit 1");
+    let oldest = ids.lines().nth(1).unwrap();
+    let said = ok(dir, ["retain", "--ledger", "ledger", "--policy"]);
+    assert!(said.starts_with("pruned the rows before "), "{said}");
+    assert_eq!(verify(dir, "ledger"), 0);
+    // Rows of the tail answer, and the ledger's own entries of all time.
+    assert_ne!(rows(dir).lines().count(), 1);
+    let entries = query("select count(*) as n from log where phase = 'segment_sealed'");
+    assert_eq!(entries.lines().nth(1), Some("3"));
+    let genesis = query("select seq from log where phase = 'genesis'");
+    assert_eq!(genesis.lines().nth(1), Some("0"));
+    ok(dir, ["prove", "--ledger", "ledger", oldest]);
+    assert_eq!(run(dir, ["prove", "--ledger", "ledger", oldest, "--leaf", "leaf"]).exit, 66);
+    ok(dir, ["export", "events", "--ledger", "ledger"]);
+    let again = ok(dir, ["ingest", "--ledger", "ledger", "--source", "native", "events.ndjson"]);
+    assert!(again.contains(" 0 accepted"), "{again}");
+    ok(dir, ["backup", "--ledger", "ledger", "backup"]);
+    ok(dir, ["metrics", "--ledger", "ledger", "--format", "csv"]);
+}

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backtrail_ledger::{
-    Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer,
+    Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer, retention,
 };
 
 use crate::args::{Global, Init, Seal};
 use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
-use crate::exit::{CANNOT_WRITE, Failure, unwritable};
+use crate::exit::{CANNOT_WRITE, Failure, USAGE, unwritable};
 use crate::output::{Out, say};
 
 /// `init`
@@ -22,6 +22,10 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
         )
         .hint("name a folder that does not exist; a ledger is never overwritten"));
     }
+    if !retention::is_duration(&args.retention) {
+        let what = format_args!("`{}` is no duration", args.retention);
+        return Err(Failure::new(USAGE, what).hint("write it like P6Y, P1Y6M or P90D"));
+    }
     let key_path = args.key.clone().unwrap_or_else(|| beside(&args.dir, "key"));
     refuse_inside(&key_path, &args.dir)?;
     let signer = FileSigner::generate(&args.origin)?;
@@ -29,6 +33,7 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
         args.recovery_key_out.as_ref().map(|_| FileSigner::generate(&args.origin)).transpose()?;
     let options = InitOptions {
         simulated_clock: args.simulated_clock.then_some(DEMO_SEED),
+        retention: args.retention.clone(),
         recovery_key: recovery.as_ref().map(|key| key.vkey().clone()),
         ..InitOptions::default()
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Finding, Level};
 use crate::commitment::commitment;
-use crate::erasure::OF_DELIVERY;
+use crate::erasure::{Gone, OF_DELIVERY};
 use crate::error::Error;
 use crate::frame::{Frames, HEADER};
 use crate::storage::Storage;
@@ -179,6 +179,14 @@ fn events(
 ) -> Result<(), Error> {
     let mut delivery: Option<DeliveryRecord> = None;
     let mut used = true;
+    let (mut records, mut deliveries) = (Blanks::default(), Blanks::default());
+    for (id, committed) in &block.events {
+        let Some(gone) = check.erasures.event(id) else { continue };
+        let of_delivery = OF_DELIVERY.iter().any(|field| gone.fields.contains(*field));
+        records.allow(gone, usize::from(gone.has_all(committed)), gone.times);
+        deliveries.allow(gone, usize::from(of_delivery), usize::from(of_delivery));
+    }
+    deliveries.least = deliveries.least.min(1);
     for (kind, payload) in open(check, path, vault::FORMAT, block.first, committed)? {
         let held = match kind {
             vault::DELIVERY => {
@@ -194,9 +202,13 @@ fn events(
             _ if vault::is_erased(kind, &payload, &[vault::DELIVERY]) => {
                 let unused = !std::mem::replace(&mut used, true);
                 delivery = None;
+                deliveries.found += 1;
                 !unused
             }
-            _ => vault::is_erased(kind, &payload, &[vault::EVENT]),
+            _ => {
+                records.found += 1;
+                vault::is_erased(kind, &payload, &[vault::EVENT])
+            }
         };
         if !held {
             check.add(
@@ -208,6 +220,8 @@ fn events(
     if !used {
         check.add(Finding::new("vault", 17, "a delivery that no row commits to").file(path));
     }
+    records.check(check, path);
+    deliveries.check(check, path);
     for (id, committed) in &block.events {
         if check.erasures.event(id).is_some_and(|gone| gone.has_all(committed)) {
             continue;
@@ -247,6 +261,32 @@ fn event(
     record.commitments(delivery.unwrap_or(&DeliveryRecord::default())) == Some(rows)
 }
 
+/// Erased frames of one kind in a file: how many there are, and how many there may be.
+#[derive(Default)]
+struct Blanks {
+    found: usize,
+    least: usize,
+    most: usize,
+}
+
+impl Blanks {
+    /// What the erasure of one event leaves.
+    fn allow(&mut self, gone: &Gone, least: usize, most: usize) {
+        self.least += if gone.pending { 0 } else { least };
+        self.most += most;
+    }
+
+    fn check(&self, check: &mut Check, path: &str) {
+        if !(self.least..=self.most).contains(&self.found) {
+            let message = format!(
+                "{} erased records, where the log says of {} to {}",
+                self.found, self.least, self.most
+            );
+            check.add(Finding::new("erased", 17, message).file(path));
+        }
+    }
+}
+
 fn erased_and_there(check: &mut Check, what: &str, path: &str) {
     let message = format!("`{what}` was erased, and it is there");
     check.add(Finding::new("erased", 17, message).file(path));
@@ -258,8 +298,16 @@ fn refusals(
     path: &str,
     committed: Option<u64>,
 ) -> Result<(), Error> {
+    let mut blanks = Blanks::default();
+    for gone in block.refusals.keys().filter_map(|id| check.erasures.event(id)) {
+        blanks.allow(gone, 0, 1);
+    }
+    blanks.least = usize::from(
+        block.refusals.keys().any(|id| check.erasures.event(id).is_some_and(|gone| !gone.pending)),
+    );
     for (kind, payload) in open(check, path, vault::QUARANTINE_FORMAT, block.first, committed)? {
         if vault::is_erased(kind, &payload, &[vault::QUARANTINED]) {
+            blanks.found += 1;
             continue;
         }
         let record = QuarantineRecord::parse(&payload).ok().filter(|_| kind == vault::QUARANTINED);
@@ -284,6 +332,7 @@ fn refusals(
             );
         }
     }
+    blanks.check(check, path);
     for (id, committed) in &block.refusals {
         if check.erasures.event(id).is_some_and(|gone| gone.has_all(committed)) {
             continue;
@@ -316,6 +365,7 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
         backtrail_schemas::id::event_id("ledger", &origin, "genesis", "ledger", "genesis")
     };
     let mut key = block.vault_key.take();
+    let mut blanks = 0;
     for (kind, payload) in open(check, vault::IDENTITIES, vault::FORMAT, 0, committed)? {
         let held = match kind {
             vault::KEY => KeyRecord::parse(&payload).is_ok_and(|record| {
@@ -329,7 +379,10 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
                 }
                 row.is_some() && row.map(|(committed, _)| committed) == record.commitment()
             }),
-            _ => vault::is_erased(kind, &payload, &[vault::IDENTITY]),
+            _ => {
+                blanks += 1;
+                vault::is_erased(kind, &payload, &[vault::IDENTITY])
+            }
         };
         if !held {
             check.add(
@@ -348,13 +401,18 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
         );
     }
     for (id, (_, pseudonym)) in &block.identities {
-        if check.erasures.person(pseudonym).is_some() {
+        if blanks > 0 && check.erasures.person(pseudonym).is_some() {
+            blanks -= 1;
             continue;
         }
         check.add(
             Finding::new("identity", 17, format!("the identity of entry `{id}` is missing"))
                 .file(vault::IDENTITIES),
         );
+    }
+    if blanks > 0 {
+        let message = format!("{blanks} erased records that the log does not tell of");
+        check.add(Finding::new("erased", 17, message).file(vault::IDENTITIES));
     }
     Ok(())
 }

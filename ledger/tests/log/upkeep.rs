@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use backtrail_ledger::backup;
+use backtrail_ledger::frame;
 use backtrail_ledger::storage::{Local, Storage};
 use backtrail_ledger::verify::{Report, VerifyOptions, verify};
 use backtrail_ledger::{Erase, Error, InitOptions, Kind, Ledger, Outcome, Snapshot, leaf_hash};
@@ -265,6 +266,44 @@ fn values_after_their_erasure_and_missing_ones_are_found() {
         copy(&new, &dir);
     }
     assert_eq!(stores, 4, "two vault files, one quarantine file, the identities");
+}
+
+#[test]
+fn an_erased_record_more_or_less_is_found() {
+    for erased in [false, true] {
+        let (folder, mut ledger) = filled();
+        let dir = folder.ledger();
+        if erased {
+            let person = Snapshot::open(&dir, None).unwrap().people().unwrap()[0].0.clone();
+            ledger.erase(&Erase { person: Some(person), ..erase(&[1, 2]) }).unwrap();
+        }
+        ledger.seal().unwrap();
+        drop(ledger);
+        verified(&dir);
+        let (vault, refused) =
+            ("vault/00000000000000000000.vault", "quarantine/00000000000000000000.quarantine");
+        for (path, kind) in [(vault, b'd'), (vault, b'e'), (refused, b'q')] {
+            let path = dir.join(path);
+            let whole = fs::read(&path).unwrap();
+            for times in [1, 3] {
+                let mut more = whole.clone();
+                for _ in 0..times {
+                    frame::push(&mut more, kind, &[0; 40]);
+                }
+                fs::write(&path, more).unwrap();
+                assert!(times == 1 && erased || checked(&dir).exit == 17, "{erased} {times}");
+            }
+            // Whether two deliveries were erased, or one of two events, nothing says but their frames.
+            let less = frame::Frames::new(&whole).find(|f| f.kind == kind && kind != b'd');
+            if let Some(frame) = less {
+                let less = [&whole[..frame.offset], &whole[frame.end()..]].concat();
+                fs::write(&path, less).unwrap();
+                assert_eq!(checked(&dir).exit, 17, "{}", char::from(kind));
+            }
+            fs::write(&path, whole).unwrap();
+        }
+        verified(&dir);
+    }
 }
 
 #[test]
