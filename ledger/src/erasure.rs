@@ -43,6 +43,9 @@ pub const SHOWN: &str = "(erased)";
 /// The fields of an event that its delivery is the value of.
 pub(crate) const OF_DELIVERY: &[&str] = &["headers", "payload"];
 
+/// What one entry says of events, in bytes; the reason and the other columns fit into the rest of a leaf.
+const PART_BYTES_MAX: usize = 48_000;
+
 /// What one entry says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Erasure {
@@ -75,6 +78,25 @@ impl Erasure {
             serde_json::json!(self.events).to_string()
         };
         [("events", events), ("pseudonym", self.pseudonym.clone().unwrap_or_default())]
+    }
+
+    /// The same in parts that fit into a leaf each.
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        let mut parts = vec![Self { pseudonym: self.pseudonym.clone(), events: BTreeMap::new() }];
+        let mut bytes = 0;
+        for (id, fields) in &self.events {
+            // A text within a text within a leaf.
+            let shown = serde_json::json!({ id: fields }).to_string();
+            let more = serde_json::json!(shown).to_string().len();
+            if bytes > 0 && bytes + more > PART_BYTES_MAX {
+                parts.push(Self::default());
+                bytes = 0;
+            }
+            bytes += more;
+            let last = parts.last_mut().expect("there is one from the start");
+            last.events.insert(id.clone(), fields.clone());
+        }
+        parts
     }
 
     /// The bytes of a file of the vault or the quarantine without what is erased, in the same length; `None` if nothing of
@@ -141,9 +163,11 @@ pub(crate) struct Erasures {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gone {
     pub(crate) fields: BTreeSet<String>,
+    /// Those of `fields` whose erasure is done.
+    pub(crate) settled: BTreeSet<String>,
     /// How many entries name it: each leaves at most one erased frame.
     pub(crate) times: usize,
-    /// Whether the erasure may be under way: its entry is the last row.
+    /// Whether the erasure may be under way: its entries are the last rows.
     pub(crate) pending: bool,
 }
 
@@ -158,11 +182,21 @@ impl Erasures {
     /// Those of the entries in `upkeep` below `size`.
     pub(crate) fn of(upkeep: &[(u64, Event)], size: u64) -> Self {
         let mut all = Self::default();
+        // The entries of an erasure that may be under way are the last rows, and nothing else is behind them.
+        let mut last = size;
+        for (seq, event) in upkeep.iter().rev().filter(|(seq, _)| *seq < size) {
+            if seq + 1 == last && Erasure::parse(event).is_some() {
+                last = *seq;
+            }
+        }
         for (seq, event) in upkeep.iter().filter(|(seq, _)| *seq < size) {
             let Some(erasure) = Erasure::parse(event) else { continue };
-            let pending = seq + 1 == size;
+            let pending = *seq >= last;
             for (id, fields) in erasure.events {
                 let gone = all.events.entry(id).or_default();
+                if !pending {
+                    gone.settled.extend(fields.iter().cloned());
+                }
                 gone.fields.extend(fields);
                 gone.times += 1;
                 gone.pending |= pending;

@@ -242,23 +242,29 @@ fn event(
     delivery: Option<&DeliveryRecord>,
     path: &str,
 ) -> bool {
-    let Some(mut rows) = block.events.remove(&record.event_id) else { return false };
-    let whole = delivery.and_then(|delivery| record.commitments(delivery));
+    let Some(rows) = block.events.remove(&record.event_id) else { return false };
     let Some(gone) = check.erasures.event(&record.event_id) else {
-        return whole.as_ref() == Some(&rows);
+        return delivery.and_then(|delivery| record.commitments(delivery)) == Some(rows);
     };
-    if gone.pending && whole.as_ref() == Some(&rows) {
+    let present = |gone: &BTreeSet<String>| {
+        let of_delivery = OF_DELIVERY.iter().any(|field| gone.contains(*field));
+        record.salts.keys().any(|field| gone.contains(field)) || (of_delivery && delivery.is_some())
+    };
+    let nothing = DeliveryRecord::default();
+    let committed = record.commitments(delivery.unwrap_or(&nothing));
+    let fits = |gone: &BTreeSet<String>| {
+        let left = rows.iter().filter(|(field, _)| !gone.contains(*field));
+        let left: BTreeMap<_, _> = left.map(|(k, v)| (k.clone(), v.clone())).collect();
+        !present(gone) && committed.as_ref() == Some(&left)
+    };
+    if fits(&gone.fields) || (gone.pending && fits(&gone.settled)) {
         return true;
     }
-    let kept = record.salts.keys().any(|field| gone.fields.contains(field));
-    let of_delivery = OF_DELIVERY.iter().any(|field| gone.fields.contains(*field));
-    let present = kept || (of_delivery && delivery.is_some());
-    if present && !gone.pending {
+    if present(&gone.settled) {
         erased_and_there(check, &record.event_id, path);
         return true;
     }
-    rows.retain(|field, _| !gone.fields.contains(field));
-    record.commitments(delivery.unwrap_or(&DeliveryRecord::default())) == Some(rows)
+    false
 }
 
 /// Erased frames of one kind in a file: how many there are, and how many there may be.

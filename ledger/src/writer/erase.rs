@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use backtrail_schemas::leaf;
 
 use super::Ledger;
-use crate::entry;
+use crate::entry::{self, Entry};
 use crate::erasure::{Erase, Erased, Erasure, OF_DELIVERY};
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
@@ -15,8 +15,11 @@ use crate::tlog::Hash;
 use crate::tlog::hash::sha256;
 use crate::vault::{self, DeliveryRecord, EventRecord, IdentityRecord, QuarantineRecord};
 
-/// Events that one entry is asked to erase: with those that they share deliveries with, they must fit into a leaf.
-const IDS_MAX: usize = 100;
+/// Events that are looked for at once: the files that they are in are read once for all of them.
+const IDS_MAX: usize = 1_000;
+
+/// The longest reason with its ticket: with it, an entry still names many events.
+const REASON_BYTES_MAX: usize = 2_000;
 
 impl Ledger {
     /// Erases the texts and deliveries of events, and who is behind a pseudonym. Rows, proofs and metrics stay as they are.
@@ -29,54 +32,74 @@ impl Ledger {
                 "an erasure needs a reason that may stand in the log for ever",
             ));
         }
+        if request.reason.len() + request.ticket.as_ref().map_or(0, String::len) > REASON_BYTES_MAX
+        {
+            return Err(Error::reject("the reason and the ticket together are too long"));
+        }
         self.guarded(|ledger| {
             ledger.check_clock()?;
-            let mut plans = Vec::new();
+            let mut plan = Erasure::default();
             let mut done = Erased::default();
             for ids in request.events.chunks(IDS_MAX) {
-                let plan = ledger.plan_erasure(ids, &mut done)?;
-                plans.push(plan);
+                for (id, fields) in ledger.plan_erasure(ids, &mut done)?.events {
+                    plan.events.entry(id).or_default().extend(fields);
+                }
             }
             if let Some(person) = &request.person {
                 ledger.check_person(person)?;
-                plans.push(Erasure { pseudonym: Some(person.clone()), ..Erasure::default() });
+                plan.pseudonym = Some(person.clone());
             }
-            plans.retain(|plan| *plan != Erasure::default());
-            if plans.is_empty() {
+            if plan == Erasure::default() {
                 return Err(Error::reject("nothing is named that could be erased"));
             }
-            for plan in plans {
-                done.entries.push(ledger.erase_planned(&plan, request)?);
-            }
+            done.entries = ledger.erase_planned(&plan, request)?;
             Ok(done)
         })
     }
 
-    fn erase_planned(&mut self, plan: &Erasure, request: &Erase) -> Result<u64, Error> {
-        // 1. The entry, published. A crash before leaves everything as it was; a crash after it is made good at the next
-        //    start, since the entry is the last row then.
-        let fields = plan.fields();
-        let mut fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        fields.push(("reason", &request.reason));
-        fields.push(("ticket", request.ticket.as_deref().unwrap_or_default()));
-        let row = self.log.size();
-        self.push_entry("erasure", &row.to_string(), &fields)?;
+    fn erase_planned(&mut self, plan: &Erasure, request: &Erase) -> Result<Vec<u64>, Error> {
+        // 1. The entries, in one batch, published. A crash before leaves everything as it was; a crash after it is made
+        //    good at the next start, since the entries are the last rows then.
+        let at = self.entry_time();
+        self.close_day(at)?;
+        let origin = self.log.origin.clone();
+        let ticket = request.ticket.as_deref().unwrap_or_default();
+        let mut rows = Vec::new();
+        for part in plan.parts() {
+            let fields = part.fields();
+            let mut fields: Vec<(&str, &str)> =
+                fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
+            fields.extend([("reason", request.reason.as_str()), ("ticket", ticket)]);
+            let natural_key = self.log.size().to_string();
+            let entry = Entry { origin: &origin, phase: "erasure", natural_key: &natural_key, at };
+            rows.push(self.log.push(&entry.event(&fields)?)?);
+        }
         self.flush()?;
         self.publish_head(false)?;
-        self.carry_out(plan, row)?;
-        Ok(row)
+        self.carry_out(plan, &rows)?;
+        Ok(rows)
     }
 
-    /// Goes on with an erasure that was interrupted: its entry is the last row.
+    /// Goes on with an erasure that was interrupted: its entries are the last rows.
     pub(super) fn resume_erasure(&mut self) -> Result<(), Error> {
-        let row = self.log.committed - 1;
-        let event = leaf::decode(&self.log.tail_leaf(&*self.store, row)?)?;
-        let Some(plan) = Erasure::parse(&event) else { return Ok(()) };
+        let (mut plan, mut rows) = (Erasure::default(), Vec::new());
+        for row in (self.log.first..self.log.committed).rev() {
+            let event = leaf::decode(&self.log.tail_leaf(&*self.store, row)?)?;
+            let Some(part) = Erasure::parse(&event) else { break };
+            for (id, fields) in part.events {
+                plan.events.entry(id).or_default().extend(fields);
+            }
+            plan.pseudonym = plan.pseudonym.or(part.pseudonym);
+            rows.insert(0, row);
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
         self.publish_head(false)?;
-        self.carry_out(&plan, row)
+        self.carry_out(&plan, &rows)
     }
 
-    fn carry_out(&mut self, plan: &Erasure, row: u64) -> Result<(), Error> {
+    fn carry_out(&mut self, plan: &Erasure, rows: &[u64]) -> Result<(), Error> {
         // 2. The values, file by file, each in one step. A crash between two is resumed: files that are done stay so.
         for path in self.files_of(plan)? {
             let Some(bytes) = self.store.read_if_any(&path)? else { continue };
@@ -91,9 +114,15 @@ impl Ledger {
             }
         }
         self.reread_vault()?;
-        // 3. The entry that says so: from here on a value that is there is a finding.
-        let done = row.to_string();
-        self.push_entry("erasure", &format!("done:{row}"), &[("done", &done)])?;
+        // 3. The entries that say so: from here on a value that is there is a finding.
+        let at = self.entry_time();
+        self.close_day(at)?;
+        let origin = self.log.origin.clone();
+        for row in rows.iter().map(u64::to_string) {
+            let natural_key = format!("done:{row}");
+            let entry = Entry { origin: &origin, phase: "erasure", natural_key: &natural_key, at };
+            self.log.push(&entry.event(&[("done", &row)])?)?;
+        }
         self.flush()?;
         self.publish_head(false)?;
         Ok(())

@@ -269,6 +269,64 @@ fn values_after_their_erasure_and_missing_ones_are_found() {
 }
 
 #[test]
+fn a_delivery_of_many_events_is_erased_in_several_entries() {
+    let folder = Folder::new();
+    let mut ledger = folder.init();
+    let mut many = submission(0);
+    many.mapped.drafts.extend((1..1500).map(draft));
+    ledger.append(vec![many]).unwrap();
+    let all = Erase { events: (0..1500).map(id).collect(), ..erase(&[]) };
+    let done = ledger.erase(&erase(&[3])).unwrap();
+    assert!(done.entries.len() > 1 && done.shared.len() == 1499, "{:?}", done.entries);
+    verified(&folder.ledger());
+    assert!(contains(&folder.ledger(), "no. 4: "));
+    assert_eq!(ledger.erase(&all).err().unwrap().kind(), Kind::Reject, "one is gone already");
+    let rest = Erase { events: (4..1500).map(id).collect(), ..erase(&[]) };
+    ledger.erase(&rest).unwrap();
+    assert!(!contains(&folder.ledger(), "no. 4: ") && contains(&folder.ledger(), "no. 2: "));
+    drop(ledger);
+    drop(folder.open());
+    verified(&folder.ledger());
+    dies_everywhere(
+        &folder,
+        |ledger| ledger.erase(&erase(&[0, 1, 2])).map(|_| ()),
+        |dir| assert!(!contains(dir, "no. 2: ")),
+    );
+}
+
+#[test]
+fn a_copy_is_consistent_while_a_writer_goes_on() {
+    let (folder, mut ledger) = filled();
+    let dir = folder.ledger();
+    let writer = std::thread::spawn(move || {
+        for n in 200..260u64 {
+            ledger.append(vec![submission(n)]).unwrap();
+            ledger.publish().unwrap();
+            match n % 20 {
+                5 => ledger.seal().unwrap(),
+                10 => drop(ledger.erase(&erase(&[n - 1])).unwrap()),
+                15 => drop(ledger.compact().unwrap()),
+                _ => {}
+            }
+        }
+    });
+    let to = folder.dir.path().join("backup");
+    let mut copies = 0;
+    while !writer.is_finished() {
+        match backup::copy(&dir, &to) {
+            Ok(_) => copied_well(&to),
+            Err(e) => assert_eq!(e.kind(), Kind::Retry, "{e}"),
+        }
+        copies += 1;
+    }
+    writer.join().unwrap();
+    assert!(copies > 2, "{copies}");
+    backup::copy(&dir, &to).unwrap();
+    copied_well(&to);
+    assert!(!contains(&to, "no. 249: "));
+}
+
+#[test]
 fn an_erased_record_more_or_less_is_found() {
     for erased in [false, true] {
         let (folder, mut ledger) = filled();
