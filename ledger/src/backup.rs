@@ -63,13 +63,13 @@ pub fn copy(from: &Path, to: &Path) -> Result<Copied, Error> {
     loop {
         attempt += 1;
         let before = source.read_all(CHECKPOINT)?;
-        let mut copy = Copy::new(&source, Local::new(to), &before)?;
-        let done = copy.run(&before);
+        let done = Copy::new(&source, Local::new(to), &before)
+            .and_then(|mut copy| Ok(copy.run(&before)?.then_some(copy)));
         // The folder of temporary files is the storage's, and no part of a copy.
         let _ =
             fs::remove_dir(to.join("state/tmp")).and_then(|()| fs::remove_dir(to.join("state")));
         match done {
-            Ok(true) => {
+            Ok(Some(copy)) => {
                 let snapshot = Snapshot::open(to, None)?;
                 if *snapshot.checkpoint() != copy.head {
                     return Err(Error::new(Kind::Reopen, "the copy is not what was copied"));
@@ -77,12 +77,13 @@ pub fn copy(from: &Path, to: &Path) -> Result<Copied, Error> {
                 let Copy { head, written, bytes, removed, .. } = copy;
                 return Ok(Copied { checkpoint: head, written, bytes, removed });
             }
-            Ok(false) if attempt < ATTEMPTS => {}
-            Ok(false) => {
+            // The writer moved: what was missing or did not fit is elsewhere now.
+            Err(e) if matches!(e.kind(), Kind::RolledBack | Kind::Reject) => return Err(e),
+            Err(e) if source.read_all(CHECKPOINT)? == before => return Err(e),
+            Ok(None) | Err(_) if attempt < ATTEMPTS => {}
+            Ok(None) | Err(_) => {
                 return Err(Error::new(Kind::Retry, "the writer moves faster than the copy"));
             }
-            Err(_) if attempt < ATTEMPTS && source.read_all(CHECKPOINT)? != before => {}
-            Err(e) => return Err(e),
         }
     }
 }
