@@ -8,11 +8,16 @@ demo:
 test:
     cargo test --workspace
 
-# Checks that need Python, Node and a mount namespace; .ci/run installs them.
+# Checks that need Python, Go, Node and a mount namespace; .ci/run installs them.
 test-more: demo
     docs/verify_ledger.sh backtrail-demo/ledger backtrail-demo/vkey
+    tests/more/verify_tiles.sh target/debug/backtrail backtrail-demo/ledger backtrail-demo/vkey
     npx html-validate --config tests/more/html-validate.json backtrail-demo/reports/*/*.html
+    target/debug/backtrail export events --ledger backtrail-demo/ledger > backtrail-demo/events.ndjson
+    target/debug/backtrail metrics --ledger backtrail-demo/ledger --period 2026-Q3 --format ndjson > backtrail-demo/metrics.ndjson
+    tests/more/second_opinion.py backtrail-demo/events.ndjson --compare backtrail-demo/metrics.ndjson
     tests/more/full_disk.sh target/debug/backtrail
+    tests/more/witness.sh target/debug/backtrail target/tools
 
 # What a reviewer asks for first.
 lint:

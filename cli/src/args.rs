@@ -1,11 +1,13 @@
 //! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
 
+mod report;
 mod upkeep;
 
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use report::{IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
 
 pub(crate) use upkeep::{Backup, Compact, Doctor, Erase, Restore, Retain};
 
@@ -63,9 +65,12 @@ pub(crate) enum Command {
     /// Deliveries that were authenticated but not understood: lists them, shows one, maps them again.
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Whose account is whose: lists accounts with their pseudonyms, links those of one person.
+    #[command(subcommand)]
+    People(People),
     /// Checks a whole ledger against a key that you hold.
     #[command(
-        after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json"
+        after_help = "Examples:\n  backtrail verify ./ledger --vkey ./ledger.vkey\n  backtrail verify ./ledger --vkey ./ledger.vkey --since last-month.note --json\n  backtrail verify ./ledger --vkey ./ledger.vkey --compare mine.note theirs.note"
     )]
     Verify(Verify),
     /// Writes the proof that one event is in the log.
@@ -116,6 +121,19 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail doctor --ledger ./ledger\n  backtrail doctor --ledger ./ledger --backup /mnt/backup/ledger --json"
     )]
     Doctor(Doctor),
+    /// Has the newest head cosigned by the policy's witnesses, and copies it to the anchors.
+    #[command(
+        after_help = "Examples:\n  backtrail anchor --ledger ./ledger\n  backtrail anchor --config /etc/backtrail.toml"
+    )]
+    Anchor(Anchor),
+    /// Serves as a witness for somebody else's log.
+    #[command(subcommand)]
+    Witness(Witness),
+    /// Holds the ledger: publishes, seals, appends for other commands, and serves the log to other people's tools.
+    #[command(
+        after_help = "Examples:\n  backtrail serve --ledger ./ledger --listen 127.0.0.1:8477\n  backtrail serve --config backtrail.toml --check"
+    )]
+    Serve(Serve),
     /// Asks the ledger in SQL: one query, a file, or a prompt.
     #[command(
         after_help = "Examples:\n  backtrail sql --ledger ./ledger \"select * from rollbacks\"\n  backtrail sql --ledger ./ledger --file monthly.sql --format csv"
@@ -235,6 +253,9 @@ pub(crate) struct Ingest {
     /// `json` for the counts as one object, `ndjson` for one receipt per event, printed once it is durable.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<IngestFormat>,
+    /// When a receipt is given: once the event is durable, or once a checkpoint covers it; then with the proof.
+    #[arg(long, value_name = "LEVEL", default_value = "durable")]
+    pub(crate) ack: Ack,
     /// Exit with 1 if anything was quarantined.
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<IngestFailOn>,
@@ -250,6 +271,14 @@ pub(crate) enum IngestFormat {
     Json,
     /// One receipt per event, then nothing else.
     Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// On this host's disk.
+    Durable,
+    /// Below a signed checkpoint; each receipt has its C2SP tlog-proof as `proof`. Needs `--format ndjson`.
+    Published,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -277,6 +306,30 @@ pub(crate) enum Shape {
     Native,
     /// One recorded delivery a line.
     Vendor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// The accounts that the vault knows, with their pseudonyms.
+    #[command(
+        after_help = "Examples:\n  backtrail people list --ledger ./ledger\n  backtrail people list --ledger ./ledger --format json"
+    )]
+    List(Formatted),
+    /// Says in the log that two accounts are one person: separation of duties is judged by persons.
+    #[command(
+        after_help = "Examples:\n  backtrail people link mei-lf mei@lanternfish.example --ledger ./ledger\n  backtrail people link person:7doom3tqyf7vtu5dyimlcon6pm mei-lf --ledger ./ledger"
+    )]
+    Link(Link),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// An account: its pseudonym, id or name.
+    pub(crate) account: String,
+    /// Another account of the same person.
+    pub(crate) same_as: String,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -338,6 +391,16 @@ pub(crate) struct Verify {
     /// A signed note of this log that you already hold: what it covers must be a prefix.
     #[arg(long, value_name = "NOTE")]
     pub(crate) since: Option<PathBuf>,
+    /// The witnesses that you know and how many of them must have signed: a C2SP tlog-policy. Its log lines stand in for
+    /// --vkey.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Two signed notes: whether one log can have shown both. DIR is the ledger, or an export, of the larger one.
+    #[arg(long, num_args = 2, value_names = ["NOTE", "NOTE"], conflicts_with_all = ["since", "level"])]
+    pub(crate) compare: Vec<PathBuf>,
+    /// Where to write the proof, if it cannot.
+    #[arg(long, default_value = "split-view.proof", requires = "compare", value_name = "FILE")]
+    pub(crate) proof_out: PathBuf,
     /// How much to read.
     #[arg(long, default_value = "content")]
     pub(crate) level: Level,
@@ -376,11 +439,11 @@ pub(crate) struct Prove {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyProof {
-    /// The `.tlog-proof` file.
+    /// The `.tlog-proof` file, or the proof of a split view that `verify --compare` wrote.
     pub(crate) proof: PathBuf,
-    /// The leaf: the exact bytes.
+    /// The leaf: the exact bytes. A split view has none.
     #[arg(long, value_name = "FILE")]
-    pub(crate) leaf: PathBuf,
+    pub(crate) leaf: Option<PathBuf>,
     /// The log's public key: the key text itself or a file that holds it.
     #[arg(long, value_name = "KEY|FILE")]
     pub(crate) vkey: String,
@@ -393,12 +456,84 @@ pub(crate) enum Export {
         after_help = "Examples:\n  backtrail export events --ledger ./ledger > events.ndjson\n  backtrail export events --ledger ./ledger | sha256sum"
     )]
     Events,
+    /// The log as C2SP tlog-tiles, for other people's tools; run again, it adds what is new.
+    #[command(
+        after_help = "Examples:\n  backtrail export tiles ./public --ledger ./ledger\n  backtrail export tiles ./public && rsync -a ./public/ web:/srv/log/"
+    )]
+    Tiles {
+        /// The folder to write `checkpoint`, `tile/` and `tile/entries/` into.
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Seal {
     #[command(flatten)]
     pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Anchor {
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The address and port to listen on; port 0 takes a free one. By default `[serve] listen`, else 127.0.0.1:8477.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Only check the config, the ledger's folder and the key.
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Witness {
+    /// Makes a witness's folder and key, and prints the key to publish.
+    #[command(
+        after_help = "Examples:\n  backtrail witness init ./witness --name witness.example.org/w1\n  backtrail witness init ./witness --name witness.example.org/w1 --key /etc/witness.key"
+    )]
+    Init {
+        /// The folder to make.
+        dir: PathBuf,
+        /// The witness's name in every cosignature, for ever: a host name you own and a path.
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// Where to write the key; by default `DIR.key` beside the folder.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Trusts a log's key; a running witness needs no restart.
+    #[command(
+        after_help = "Examples:\n  backtrail witness add-log ./witness ledger.vkey\n  backtrail witness add-log ./witness example.org+0a1b2c3d+AX… --origin example.org/log"
+    )]
+    AddLog {
+        /// The witness's folder.
+        dir: PathBuf,
+        /// The log's public key: the key text itself or a file that holds it.
+        #[arg(value_name = "KEY|FILE")]
+        vkey: String,
+        /// The log's origin, if it is not the name of the key.
+        #[arg(long, value_name = "ORIGIN")]
+        origin: Option<String>,
+    },
+    /// Answers C2SP tlog-witness requests.
+    #[command(
+        after_help = "Examples:\n  backtrail witness serve ./witness\n  backtrail witness serve ./witness --listen 127.0.0.1:7380"
+    )]
+    Serve {
+        /// The witness's folder.
+        dir: PathBuf,
+        /// The address and port; port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:7380", value_name = "ADDRESS")]
+        listen: std::net::SocketAddr,
+        /// The key; by default `DIR.key` beside the folder.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -452,101 +587,6 @@ pub(crate) struct Timeline {
     pub(crate) at: At,
     #[command(flatten)]
     pub(crate) formatted: Formatted,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Report {
-    /// SOC 2 evidence for a period.
-    #[command(
-        after_help = "Examples:\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2\n  backtrail report soc2 --ledger ./ledger --period 2026-Q3 --out ./soc2 --fail-on exceptions"
-    )]
-    Soc2(PeriodReport),
-    /// HIPAA evidence for a period.
-    #[command(
-        after_help = "Examples:\n  backtrail report hipaa --ledger ./ledger --period 2026-Q3 --out ./hipaa\n  backtrail report hipaa --ledger ./ledger --period 2026 --out ./hipaa --format html"
-    )]
-    Hipaa(PeriodReport),
-    /// The monthly rollback review.
-    #[command(
-        after_help = "Examples:\n  backtrail report monthly --ledger ./ledger --out ./monthly\n  backtrail report monthly --ledger ./ledger --period 2026-09 --out ./september"
-    )]
-    Monthly(PeriodReport),
-    /// One incident, with its timeline and proofs.
-    #[command(
-        after_help = "Examples:\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7\n  backtrail report incident INC-7 --ledger ./ledger --out ./inc-7 --format md"
-    )]
-    Incident(IncidentReport),
-    /// Checks a report folder, offline, with nothing but the key.
-    #[command(
-        after_help = "Examples:\n  backtrail report verify ./soc2 --vkey ./ledger.vkey\n  backtrail report verify ./soc2 --vkey \"$(cat ledger.vkey)\""
-    )]
-    Verify(ReportVerify),
-}
-
-/// What every report takes.
-#[derive(Debug, Args)]
-pub(crate) struct ReportCommon {
-    /// The folder to make.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// The formats to render; `report.json` is always written.
-    #[arg(
-        long = "format",
-        value_delimiter = ',',
-        default_value = "html,md",
-        value_name = "FORMATS"
-    )]
-    pub(crate) formats: Vec<ReportFormat>,
-    /// Parameters, scope and exemptions of yours, as TOML.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) overlay: Option<PathBuf>,
-    /// Exit with 1 if a control has exceptions.
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) fail_on: Option<ReportFailOn>,
-    #[command(flatten)]
-    pub(crate) at: At,
-    #[command(flatten)]
-    pub(crate) key: KeyArg,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// One self-contained page.
-    Html,
-    /// Markdown.
-    Md,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFailOn {
-    /// A control has exceptions.
-    Exceptions,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PeriodReport {
-    #[command(flatten)]
-    pub(crate) common: ReportCommon,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct IncidentReport {
-    /// The incident.
-    pub(crate) incident: String,
-    #[command(flatten)]
-    pub(crate) common: ReportCommon,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ReportVerify {
-    /// The report folder.
-    pub(crate) dir: PathBuf,
-    /// The log's public key: the key text itself or a file that holds it.
-    #[arg(long, value_name = "KEY|FILE")]
-    pub(crate) vkey: String,
-    /// Print the findings as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,11 +1,14 @@
 //! `backtrail.toml`, and the order of precedence: flag, environment, file.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::args::Global;
-use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
+use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE, unreadable};
+use crate::serve::limits::{HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
 
 /// The config file; every key is optional, an unknown key is an error.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +20,8 @@ pub(crate) struct Config {
     ledger: LedgerSection,
     #[serde(default)]
     pub(crate) report: ReportSection,
+    #[serde(default)]
+    pub(crate) serve: ServeSection,
     /// The folder that relative paths in the file start from.
     #[serde(skip)]
     base: PathBuf,
@@ -36,6 +41,29 @@ pub(crate) struct Organisation {
 struct LedgerSection {
     path: Option<PathBuf>,
     key: Option<PathBuf>,
+    /// A C2SP tlog-policy; its witness lines with a URL are those that are asked.
+    policy: Option<PathBuf>,
+    #[serde(default, rename = "anchor")]
+    anchors: Vec<Anchor>,
+}
+
+/// `[[ledger.anchor]]`: a folder, on another disk or host, that keeps a copy of heads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Anchor {
+    pub(crate) path: PathBuf,
+    /// The folder is a clone of a git repository.
+    pub(crate) git: Option<Git>,
+}
+
+/// What to do with a head in a git clone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Git {
+    /// Commit it; somebody else fetches.
+    Commit,
+    /// Pull before reading, commit, and push.
+    Push,
 }
 
 /// `[report]`
@@ -45,6 +73,39 @@ pub(crate) struct ReportSection {
     overlay: Option<PathBuf>,
     /// The IANA zone in which calendar periods are cut.
     pub(crate) timezone: Option<String>,
+}
+
+/// `[serve]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServeSection {
+    listen: Option<String>,
+    heartbeat_s: Option<u64>,
+}
+
+/// Where `serve` listens if nothing says so: this host only.
+const LISTEN_DEFAULT: &str = "127.0.0.1:8477";
+
+impl ServeSection {
+    /// The address to listen on: flag before file before default.
+    pub(crate) fn listen(&self, flag: Option<&str>) -> Result<SocketAddr, Failure> {
+        let text = flag.or(self.listen.as_deref()).unwrap_or(LISTEN_DEFAULT);
+        text.parse().map_err(|_| {
+            let exit = if flag.is_some() { USAGE } else { BAD_INPUT };
+            Failure::new(exit, format_args!("`{text}` is not an address and port to listen on"))
+                .hint("write it like 127.0.0.1:8477 or [::1]:8477")
+        })
+    }
+
+    /// How long the log may be idle before it shows that it is alive.
+    pub(crate) fn heartbeat(&self) -> Result<Duration, Failure> {
+        let seconds = self.heartbeat_s.unwrap_or(HEARTBEAT_DEFAULT_S);
+        if HEARTBEAT_S.contains(&seconds) {
+            return Ok(Duration::from_secs(seconds));
+        }
+        Err(Failure::new(BAD_INPUT, format_args!("serve.heartbeat_s = {seconds} is out of range"))
+            .hint(format_args!("{} to {} seconds", HEARTBEAT_S.start(), HEARTBEAT_S.end())))
+    }
 }
 
 /// The file that is read without being asked for.
@@ -61,7 +122,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, report.overlay, report.timezone")
+                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -91,6 +152,18 @@ impl Config {
     pub(crate) fn key(&self, flag: Option<&PathBuf>, dir: &Path) -> PathBuf {
         let configured = self.ledger.key.as_ref().map(|p| self.base.join(p));
         flag.cloned().or(configured).unwrap_or_else(|| beside(dir, "key"))
+    }
+
+    /// The policy of the log's witnesses, if one is named.
+    pub(crate) fn policy(&self) -> Option<PathBuf> {
+        self.ledger.policy.as_ref().map(|p| self.base.join(p))
+    }
+
+    /// The folders that keep heads.
+    pub(crate) fn anchors(&self) -> Vec<Anchor> {
+        let placed =
+            |anchor: &Anchor| Anchor { path: self.base.join(&anchor.path), ..anchor.clone() };
+        self.ledger.anchors.iter().map(placed).collect()
     }
 
     /// The report overlay, if one is named.

@@ -15,7 +15,7 @@ pub(crate) struct Failure {
 
 /// The answer is "no": exceptions found, a proof does not hold.
 pub(crate) const NO: u8 = 1;
-/// What is here is older than, or split from, what was signed: as in `verify`.
+/// What is here is older than, or split from, what was signed (`verify`'s code).
 pub(crate) const ROLLED_BACK: u8 = 13;
 /// The command line is wrong (sysexits `EX_USAGE`).
 pub(crate) const USAGE: u8 = 64;
@@ -23,6 +23,8 @@ pub(crate) const USAGE: u8 = 64;
 pub(crate) const BAD_INPUT: u8 = 65;
 /// An input is missing (`EX_NOINPUT`).
 pub(crate) const NO_INPUT: u8 = 66;
+/// A service is unavailable (`EX_UNAVAILABLE`).
+pub(crate) const UNAVAILABLE: u8 = 69;
 /// A bug in the tool (`EX_SOFTWARE`).
 pub(crate) const BUG: u8 = 70;
 /// Something cannot be written (`EX_CANTCREAT`).
@@ -86,11 +88,11 @@ impl From<backtrail_ledger::Error> for Failure {
             Kind::Clock => {
                 (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays")
             }
+            Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
             Kind::RolledBack => (
                 ROLLED_BACK,
-                "keep both; restore a newer copy, or begin a log that names this one as its predecessor",
+                "nothing was written; keep both as they are and see \"Witnesses and anchors\" and \"Restoring\" in docs/operations.md",
             ),
-            Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
         };
         Self::new(exit, error).hint(hint)
     }

@@ -6,8 +6,10 @@ mod commands;
 mod config;
 mod exit;
 mod output;
+mod outside;
 mod overview;
 mod rows;
+mod serve;
 mod session;
 mod vkeys;
 
@@ -46,10 +48,12 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Generate(args) => commands::trial::generate(args),
         Command::Sources(formatted) => commands::trial::sources(formatted),
         Command::Quarantine(what) => commands::quarantine::quarantine(global, what),
+        Command::People(what) => commands::people::people(global, what),
         Command::Verify(args) => commands::evidence::verify(args),
         Command::Prove(args) => commands::evidence::prove(global, args),
         Command::VerifyProof(args) => commands::evidence::verify_proof(args),
         Command::Export(what) => commands::evidence::export(global, what),
+        Command::Serve(args) => serve::serve(global, args),
         Command::Seal(args) => commands::keys::seal(global, args),
         Command::Compact(args) => commands::upkeep::compact(global, args),
         Command::Erase(args) => commands::upkeep::erase(global, args),
@@ -57,6 +61,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Restore(args) => commands::upkeep::restore(global, args),
         Command::Retain(args) => commands::upkeep::retain(global, args),
         Command::Doctor(args) => commands::doctor::doctor(global, args),
+        Command::Anchor(args) => commands::anchor::anchor(global, args),
+        Command::Witness(what) => commands::witness::witness(what),
         Command::Sql(args) => commands::ask::sql(global, args),
         Command::Metrics(args) => commands::ask::metrics(global, args),
         Command::Timeline(args) => commands::ask::timeline(global, args),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use backtrail_ledger::Vkey;
+use backtrail_ledger::{Algorithm, Vkey};
 
 use crate::exit::{Failure, USAGE, unreadable};
 
@@ -20,6 +20,9 @@ pub(crate) fn read(given: &str) -> Result<Vec<Vkey>, Failure> {
         .map(|line| line.trim().parse())
         .collect();
     match keys {
+        Ok(keys) if keys.iter().any(|key| key.algorithm() != Algorithm::Ed25519) => {
+            Err(wrong(given, "a witness's key is no log's; name witnesses with --policy"))
+        }
         Ok(keys) if !keys.is_empty() => Ok(keys),
         Ok(_) => Err(wrong(given, "there is no key in it")),
         Err(error) => Err(wrong(given, &error.to_string())),

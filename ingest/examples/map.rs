@@ -17,7 +17,7 @@ fn main() -> Result<(), Error> {
     let paths: Vec<PathBuf> = arguments.iter().map(PathBuf::from).collect();
     let context = Context::file();
     let (mut deliveries, mut events, mut quarantined, mut ignored) = (0, 0, 0, 0);
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     read::deliveries(&paths, None, &mut std::io::stdin(), &mut |found: read::Found| {
         let (delivery, mapped) = found.mapped(&context);
         deliveries += 1;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Error> {
             }
         }
         for reject in &mapped.rejects {
-            *reasons.entry(reject.code).or_default() += 1;
+            *reasons.entry(reject.code.to_string()).or_default() += 1;
             println!("reject\t{}\t{}", reject.code, reject.reason);
         }
         if let Some(why) = &mapped.ignored {

@@ -107,7 +107,7 @@ mod tests {
             (b"a: [1\n", "bad_yaml"),
             (b"a: \xff\n", "bad_text"),
         ] {
-            assert_eq!(parse(&body(bytes)).err().map(|r| r.code), Some(code), "{bytes:?}");
+            assert_eq!(parse(&body(bytes)).err().map(|r| r.code), Some(code.into()), "{bytes:?}");
         }
     }
 

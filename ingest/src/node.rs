@@ -2,6 +2,7 @@
 
 use backtrail_schemas::{Reject, Timestamp};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What Go writes for a time that was never set.
 const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -157,8 +158,8 @@ impl<'a> Node<'a> {
 }
 
 /// A reject with a class of reason and the reason.
-pub(crate) fn reject(code: &'static str, reason: impl Into<String>) -> Reject {
-    Reject { reason: reason.into(), code }
+pub(crate) fn reject(code: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Reject {
+    Reject { reason: reason.into(), code: code.into() }
 }
 
 fn type_name(value: &Value) -> &'static str {

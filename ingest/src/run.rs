@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use backtrail_ledger::{Ledger, Outcome, Receipt, Submission};
+use backtrail_ledger::{Appender, Outcome, Receipt, Submission};
 use backtrail_schemas::{Delivery, Mapped};
 use serde::Serialize;
 
@@ -21,6 +21,8 @@ pub struct Options {
     pub source: Option<String>,
     /// What is known of all of them.
     pub context: Context,
+    /// Whether a checkpoint must cover a delivery before `told` gets its receipt.
+    pub publish_first: bool,
 }
 
 /// What became of all deliveries.
@@ -69,19 +71,25 @@ impl Totals {
 }
 
 /// Reads every delivery, makes it part of the ledger, and publishes. `told` gets each delivery with its receipt, in
-/// order and only once it is durable.
+/// order and only once it is durable, or, with [`Options::publish_first`], published.
 ///
 /// # Errors
 /// A path or the ledger failed, or `told` did. What was told of before is durable; running it again gives duplicates
 /// for that.
 pub fn run<E: From<Error>>(
-    ledger: &mut Ledger,
+    ledger: &mut dyn Appender,
     options: &Options,
     stdin: &mut dyn Read,
     told: &mut dyn FnMut(&Submission, &Receipt) -> Result<(), E>,
 ) -> Result<Totals, E> {
-    let mut batch =
-        Batch { ledger, told, totals: Totals::default(), waiting: Vec::new(), bytes: 0 };
+    let mut batch = Batch {
+        ledger,
+        told,
+        totals: Totals::default(),
+        waiting: Vec::new(),
+        bytes: 0,
+        publish_first: options.publish_first,
+    };
     read::deliveries(&options.paths, options.source.as_deref(), stdin, &mut |found: Found| {
         let (delivery, mapped) = found.mapped(&options.context);
         batch.push(Submission { delivery, mapped })
@@ -123,7 +131,7 @@ pub fn dry_run<E: From<Error>>(
 /// # Errors
 /// The ledger failed. What was told of before is durable; running it again gives duplicates for that.
 pub fn retry(
-    ledger: &mut Ledger,
+    ledger: &mut dyn Appender,
     context: &Context,
     deliveries: impl IntoIterator<Item = Delivery>,
 ) -> Result<Totals, Error> {
@@ -149,11 +157,12 @@ pub fn retry(
 
 /// Submissions that wait for their common flush.
 struct Batch<'a, E> {
-    ledger: &'a mut Ledger,
+    ledger: &'a mut dyn Appender,
     told: &'a mut dyn FnMut(&Submission, &Receipt) -> Result<(), E>,
     totals: Totals,
     waiting: Vec<Submission>,
     bytes: usize,
+    publish_first: bool,
 }
 
 impl<E: From<Error>> Batch<'_, E> {
@@ -170,6 +179,9 @@ impl<E: From<Error>> Batch<'_, E> {
         let submissions = std::mem::take(&mut self.waiting);
         self.bytes = 0;
         let receipts = self.ledger.append(submissions.clone()).map_err(Error::Ledger)?;
+        if self.publish_first {
+            self.ledger.publish().map_err(Error::Ledger)?;
+        }
         assert!(receipts.len() == submissions.len(), "the ledger gives one receipt per submission");
         for (submission, receipt) in submissions.iter().zip(&receipts) {
             self.totals.count(receipt);

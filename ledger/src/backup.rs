@@ -16,7 +16,7 @@ use crate::frame::Frames;
 use crate::key::Signer;
 use crate::note::Note;
 use crate::pruned;
-use crate::segment::chain;
+use crate::segment::chain::{self, Known};
 use crate::snapshot::{Snapshot, frontier_in};
 use crate::state::{self, State};
 use crate::storage::{Local, Storage};
@@ -126,7 +126,7 @@ impl<'a> Copy<'a> {
         let contents = wal::read(tail, &self.head.origin, first)?;
         let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
         // 1. What never changes: segments, tiles, notes.
-        let chain = chain::read_back(self.from, first, &leaves)?;
+        let chain = chain::read_back(self.from, first, &leaves, Known::default())?;
         let start = chain.start();
         if let Some((pruning, _)) = &chain.pruned {
             let path = pruned::path(pruning.end);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use data_encoding::BASE64;
 
 use crate::error::Error;
-use crate::key::Vkey;
+use crate::key::{Algorithm, Vkey};
 use crate::limits::{PROOF_HASHES_MAX, TREE_SIZE_MAX};
 use crate::note::Note;
 use crate::tlog::{Hash, verify_inclusion};
@@ -51,13 +51,29 @@ impl FromStr for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a note that one of `keys` signed, and whose origin is the name of that key.
+    /// Reads the head of any log, which may have written extension lines below the three that everybody understands.
+    /// *Source*: C2SP tlog-checkpoint.
+    ///
+    /// # Errors
+    /// The text is not a checkpoint.
+    pub fn parse_any(text: &str) -> Result<Self, Error> {
+        let third = text.match_indices('\n').nth(2).map_or(text.len(), |(at, _)| at + 1);
+        let (head, extensions) = text.split_at(third);
+        let whole = extensions.is_empty() || extensions.ends_with('\n');
+        if !whole || extensions.starts_with('\n') || extensions.contains("\n\n") {
+            return Err(Error::tampered("not a checkpoint: an extension line is empty or cut"));
+        }
+        head.parse()
+    }
+
+    /// Reads a note that one of `keys` signed, and whose origin is the name of that key. A witness's keys are no log's.
     ///
     /// # Errors
     /// The note is malformed, not signed by one of `keys`, or of another log.
     pub fn open(note: &str, keys: &[Vkey]) -> Result<(Self, Note), Error> {
         let note: Note = note.parse()?;
-        let checkpoint: Self = note.open(keys)?.parse()?;
+        let logs = keys.iter().filter(|key| key.algorithm() == Algorithm::Ed25519).cloned();
+        let checkpoint: Self = note.open(&logs.collect::<Vec<_>>())?.parse()?;
         if !keys.iter().any(|key| key.name() == checkpoint.origin) {
             return Err(Error::tampered(format!(
                 "the checkpoint is of `{}`, another log",

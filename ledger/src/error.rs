@@ -18,10 +18,10 @@ pub enum Kind {
     Missing,
     /// The clock jumped; intake stops until somebody confirms the time.
     Clock,
-    /// Something newer, or another history, was signed than what is here. Nothing may be signed on top of it.
-    RolledBack,
     /// What is on disk contradicts what was signed. Stop and show a person.
     Tampered,
+    /// Somebody else holds a head of this log that is newer than ours or not of our history. Sign nothing more.
+    RolledBack,
 }
 
 /// Something that did not work, with the file, offset or event it is about.

@@ -45,19 +45,22 @@ impl Journal {
         self.staged.len()
     }
 
-    /// Makes everything staged durable.
-    pub(crate) fn write(&mut self, store: &dyn Storage) -> Result<(), Error> {
-        if self.staged.is_empty() {
-            return Ok(());
+    /// Makes everything staged in several files durable, at once.
+    pub(crate) fn write(journals: &mut [&mut Self], store: &dyn Storage) -> Result<(), Error> {
+        let mut appended = Vec::new();
+        for journal in journals.iter().filter(|journal| !journal.staged.is_empty()) {
+            if journal.durable == 0 {
+                store.create(&[(journal.path.clone(), journal.staged.clone())])?;
+            } else {
+                store.append(&journal.path, &journal.staged)?;
+                appended.push(journal.path.as_str());
+            }
         }
-        if self.durable == 0 {
-            store.create(&[(self.path.clone(), self.staged.clone())])?;
-        } else {
-            store.append(&self.path, &self.staged)?;
-            store.sync(&self.path)?;
+        store.sync(&appended)?;
+        for journal in journals {
+            journal.durable += journal.staged.len() as u64;
+            journal.staged.clear();
         }
-        self.durable += self.staged.len() as u64;
-        self.staged.clear();
         Ok(())
     }
 
@@ -66,7 +69,7 @@ impl Journal {
         if self.durable == 0 && self.staged.is_empty() {
             self.staged.extend_from_slice(&self.header);
         }
-        self.write(store)
+        Self::write(&mut [self], store)
     }
 
     /// The payload of the frame at `at`, durable or staged.

@@ -15,24 +15,43 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::note::{Note, NoteSignature};
 
-/// Ed25519, in the first byte of a key (C2SP signed-note, "Signature types").
-const ED25519: u8 = 0x01;
+/// What a key signs, in its first byte (C2SP signed-note, "Signature types").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Algorithm {
+    /// Ed25519 over the text of a note: a log's own signature.
+    Ed25519 = 0x01,
+    /// Ed25519 over a time and the text of a checkpoint: a witness's (C2SP tlog-cosignature).
+    Cosignature = 0x04,
+}
+
+impl Algorithm {
+    fn of(byte: u8) -> Option<Self> {
+        [Self::Ed25519, Self::Cosignature].into_iter().find(|known| *known as u8 == byte)
+    }
+}
 
 /// A public key with its name: `name+hex8+base64`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vkey {
     name: String,
+    algorithm: Algorithm,
     id: [u8; 4],
     key: VerifyingKey,
 }
 
 impl Vkey {
-    /// The key of this name.
+    /// The key of a log of this name; otherwise as [`Vkey::of`].
+    pub fn new(name: &str, public: &[u8; 32]) -> Result<Self, Error> {
+        Self::of(Algorithm::Ed25519, name, public)
+    }
+
+    /// The key of this name, for signatures of this kind.
     ///
     /// # Errors
     /// The name is empty or has a space or `+`; or the key is not canonical, or of low order: under such a key one
     /// signature fits many messages.
-    pub fn new(name: &str, public: &[u8; 32]) -> Result<Self, Error> {
+    pub fn of(algorithm: Algorithm, name: &str, public: &[u8; 32]) -> Result<Self, Error> {
         if !is_name(name) {
             return Err(Error::reject(format!("`{name}` cannot name a key")));
         }
@@ -42,7 +61,17 @@ impl Vkey {
         if key.is_weak() || !canonical {
             return Err(Error::reject("the Ed25519 key is weak or not in canonical form"));
         }
-        Ok(Self { name: name.to_owned(), id: key_id(name, public), key })
+        Ok(Self { name: name.to_owned(), algorithm, id: key_id(algorithm, name, public), key })
+    }
+
+    /// What the key signs.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The 32 bytes of the public key, by which two keys are the same whatever their names.
+    pub fn public(&self) -> &[u8; 32] {
+        self.key.as_bytes()
     }
 
     /// The name; a log's key has the log's origin as name.
@@ -50,12 +79,12 @@ impl Vkey {
         &self.name
     }
 
-    /// The first four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key).
+    /// The first four bytes of SHA-256(name ‖ 0x0A ‖ algorithm ‖ public key).
     pub fn id(&self) -> [u8; 4] {
         self.id
     }
 
-    /// Whether `signature` is this key's over `message`, by the strict rules of Ed25519.
+    /// Whether `signature` is this key's over exactly `message`, by the strict rules of Ed25519.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
@@ -68,10 +97,10 @@ pub(crate) fn is_name(name: &str) -> bool {
         && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
 }
 
-fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
+fn key_id(algorithm: Algorithm, name: &str, public: &[u8; 32]) -> [u8; 4] {
     let hash = Sha256::new()
         .chain_update(name)
-        .chain_update([b'\n', ED25519])
+        .chain_update([b'\n', algorithm as u8])
         .chain_update(public)
         .finalize();
     [hash[0], hash[1], hash[2], hash[3]]
@@ -79,7 +108,7 @@ fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
 
 impl fmt::Display for Vkey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ED25519], &self.key.as_bytes()[..]].concat();
+        let key = [&[self.algorithm as u8], &self.key.as_bytes()[..]].concat();
         write!(f, "{}+{}+{}", self.name, HEXLOWER.encode(&self.id), BASE64.encode(&key))
     }
 }
@@ -94,9 +123,9 @@ impl FromStr for Vkey {
         let (name, id, base64) =
             (name.ok_or_else(bad)?, id.ok_or_else(bad)?, base64.ok_or_else(bad)?);
         let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| bad())?;
-        let public =
-            bytes.strip_prefix(&[ED25519]).and_then(|b| b.try_into().ok()).ok_or_else(bad)?;
-        let key = Self::new(name, public)?;
+        let (algorithm, public) = bytes.split_first().ok_or_else(bad)?;
+        let algorithm = Algorithm::of(*algorithm).ok_or_else(bad)?;
+        let key = Self::of(algorithm, name, public.try_into().map_err(|_| bad())?)?;
         if HEXLOWER.encode(&key.id) == id {
             Ok(key)
         } else {
@@ -123,8 +152,14 @@ pub trait Signer: Send + Sync {
 /// As [`Signer::sign`], or the signature does not hold under the signer's own key.
 pub fn sign_checkpoint(checkpoint: &Checkpoint, signer: &dyn Signer) -> Result<Note, Error> {
     let text = checkpoint.to_string();
-    let signature = signer.sign(text.as_bytes())?;
     let vkey = signer.vkey();
+    if vkey.algorithm != Algorithm::Ed25519 {
+        return Err(Error::reject(format!(
+            "the key of `{}` is a witness's, not a log's",
+            vkey.name
+        )));
+    }
+    let signature = signer.sign(text.as_bytes())?;
     if !vkey.verify(text.as_bytes(), &signature) {
         return Err(Error::new(
             Kind::Reopen,
@@ -143,24 +178,40 @@ pub struct FileSigner {
 }
 
 impl FileSigner {
-    /// The key that 32 secret bytes give.
+    /// The log's key that 32 secret bytes give.
     ///
     /// # Errors
     /// `name` cannot name a key.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, Error> {
-        let key = SigningKey::from_bytes(seed);
-        Ok(Self { vkey: Vkey::new(name, key.verifying_key().as_bytes())?, key })
+        Self::with_seed(Algorithm::Ed25519, name, seed)
     }
 
-    /// A new key from the randomness of the operating system.
+    /// The key for signatures of this kind that 32 secret bytes give.
+    ///
+    /// # Errors
+    /// `name` cannot name a key.
+    pub fn with_seed(algorithm: Algorithm, name: &str, seed: &[u8; 32]) -> Result<Self, Error> {
+        let key = SigningKey::from_bytes(seed);
+        Ok(Self { vkey: Vkey::of(algorithm, name, key.verifying_key().as_bytes())?, key })
+    }
+
+    /// A new key of a log from the randomness of the operating system.
     ///
     /// # Errors
     /// `name` cannot name a key, or there is no randomness.
     pub fn generate(name: &str) -> Result<Self, Error> {
+        Self::generate_for(Algorithm::Ed25519, name)
+    }
+
+    /// A new key for signatures of this kind.
+    ///
+    /// # Errors
+    /// As [`FileSigner::generate`].
+    pub fn generate_for(algorithm: Algorithm, name: &str) -> Result<Self, Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
             .map_err(|e| Error::new(Kind::Retry, format!("no randomness: {e}")))?;
-        Self::from_seed(name, &seed)
+        Self::with_seed(algorithm, name, &seed)
     }
 
     /// Reads a key file: `PRIVATE+KEY+name+hex8+base64` and a newline.
@@ -186,8 +237,9 @@ impl FileSigner {
         let mut parts = text.strip_prefix("PRIVATE+KEY+")?.splitn(3, '+');
         let (name, id, base64) = (parts.next()?, parts.next()?, parts.next()?);
         let bytes = BASE64.decode(base64.as_bytes()).ok()?;
+        let (algorithm, seed) = bytes.split_first()?;
         let signer =
-            Self::from_seed(name, bytes.strip_prefix(&[ED25519])?.try_into().ok()?).ok()?;
+            Self::with_seed(Algorithm::of(*algorithm)?, name, seed.try_into().ok()?).ok()?;
         (HEXLOWER.encode(&signer.vkey.id) == id).then_some(signer)
     }
 
@@ -196,7 +248,7 @@ impl FileSigner {
     /// # Errors
     /// The file exists, or cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let key = [&[ED25519], &self.key.as_bytes()[..]].concat();
+        let key = [&[self.vkey.algorithm as u8], &self.key.as_bytes()[..]].concat();
         let (name, id) = (&self.vkey.name, HEXLOWER.encode(&self.vkey.id));
         let text = format!("PRIVATE+KEY+{name}+{id}+{}\n", BASE64.encode(&key));
         let written =

@@ -11,6 +11,24 @@ pub const NOTE_SIGNATURES_MAX: usize = 100;
 /// The most hashes of a proof: a tree of 2^64 leaves is 64 levels high.
 pub const PROOF_HASHES_MAX: usize = 64;
 
+/// The longest request to a witness, in bytes: 63 hashes and a checkpoint with 16 signatures of the largest kind there is
+/// (ML-DSA-44, 3.3 KiB each in base64) fit twice.
+pub const ADD_CHECKPOINT_BYTES_MAX: usize = 128 << 10;
+
+/// The most hashes that a request to a witness may have (C2SP tlog-witness, "add-checkpoint").
+pub const ADD_CHECKPOINT_HASHES_MAX: usize = 63;
+
+/// The most contradictory heads that a witness keeps of one log: one is proof enough, and whoever has the log's key could
+/// send any number.
+pub const EVIDENCE_MAX: usize = 16;
+
+/// The most bytes of a policy: C2SP tlog-policy asks for 32 logs, witnesses and groups; a thousand fit.
+pub const POLICY_BYTES_MAX: usize = 256 << 10;
+
+/// How many files of cosignatures, from the newest back, are searched for what a witness signed last. Whatever it signed
+/// before it says itself, with a 409.
+pub const COSIGNATURES_SEARCHED_MAX: usize = 64;
+
 /// The largest tree: positions are 64-bit signed integers in segments and at most 2^53 − 1 in leaves.
 pub const TREE_SIZE_MAX: u64 = (1 << 53) - 1;
 
@@ -54,6 +72,23 @@ pub const CLOCK_STEP_US: i64 = 5 * 60 * 1_000_000;
 /// How far the clock may be past the last row when a ledger is opened, in microseconds.
 pub const CLOCK_GAP_US: i64 = 30 * 24 * 3600 * 1_000_000;
 
+/// The longest message of the writer's socket, in bytes: a delivery of 25 MiB as base64, with events that repeat it.
+pub const MESSAGE_BYTES_MAX: usize = 128 << 20;
+
+/// How many processes may append through the writer's socket at once; each may hold one message in memory.
+pub const SOCKET_CONNECTIONS_MAX: usize = 8;
+
+/// How long the writer's socket waits for the next bytes of a message, in seconds: its peer is a process on this host.
+pub const SOCKET_PATIENCE_S: u64 = 30;
+
+/// How long the writer's socket takes to close, in seconds, if the thread that accepts does not wake up.
+pub const STOP_PATIENCE_S: u64 = 2;
+
+/// How long a process waits for the writer's answer, in seconds: it may be sealing, and others may be waiting too.
+pub const ANSWER_PATIENCE_S: u64 = 120;
+
 const _: () = assert!(LEAF_BYTES_MAX < FRAME_BYTES_MAX && FRAME_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(ADD_CHECKPOINT_BYTES_MAX < NOTE_BYTES_MAX);
+const _: () = assert!(ADD_CHECKPOINT_HASHES_MAX < PROOF_HASHES_MAX);
 const _: () = assert!(ROW_GROUP_ROWS as u64 <= SEGMENT_ROWS);
 const _: () = assert!(SEGMENT_ROWS * (LEAF_BYTES_MAX as u64) < FILE_BYTES_MAX);

@@ -1,12 +1,13 @@
-//! Signed notes. *Source*: C2SP signed-note, with Ed25519 (type 0x01) as the only signature that is checked.
+//! Signed notes. *Source*: C2SP signed-note, with Ed25519 signatures (type 0x01) and cosignatures (type 0x04).
 
 use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::BASE64;
 
+use crate::cosignature;
 use crate::error::Error;
-use crate::key::Vkey;
+use crate::key::{Algorithm, Vkey};
 use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
 
 /// A text and the signatures below it.
@@ -25,8 +26,25 @@ pub struct NoteSignature {
     pub name: String,
     /// The first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key).
     pub key_id: [u8; 4],
-    /// What follows the key id; 64 bytes for Ed25519.
+    /// What follows the key id; 64 bytes for Ed25519, 72 for a cosignature.
     pub signature: Vec<u8>,
+}
+
+impl NoteSignature {
+    /// Whether the line claims to be by `key`.
+    pub fn claims(&self, key: &Vkey) -> bool {
+        key.name() == self.name && key.id() == self.key_id
+    }
+
+    /// Whether the line is by `key` and holds for `text`.
+    pub fn holds(&self, text: &str, key: &Vkey) -> bool {
+        self.claims(key)
+            && match key.algorithm() {
+                Algorithm::Ed25519 => <[u8; 64]>::try_from(self.signature.as_slice())
+                    .is_ok_and(|signature| key.verify(text.as_bytes(), &signature)),
+                Algorithm::Cosignature => cosignature::time_of(text, self, key).is_some(),
+            }
+    }
 }
 
 impl Note {
@@ -39,12 +57,8 @@ impl Note {
     pub fn open(&self, keys: &[Vkey]) -> Result<&str, Error> {
         let mut good = 0;
         for line in &self.signatures {
-            let matching =
-                keys.iter().filter(|key| key.name() == line.name && key.id() == line.key_id);
-            for key in matching {
-                let signature = <[u8; 64]>::try_from(line.signature.as_slice());
-                let holds = signature.is_ok_and(|s| key.verify(self.text.as_bytes(), &s));
-                if !holds {
+            for key in keys.iter().filter(|key| line.claims(key)) {
+                if !line.holds(&self.text, key) {
                     return Err(Error::tampered(format!(
                         "the signature of `{}` does not hold",
                         line.name
@@ -74,16 +88,25 @@ impl FromStr for Note {
         // The signature block follows the last blank line.
         let at = note.rfind("\n\n").ok_or_else(|| bad("no blank line"))?;
         let (text, block) = (&note[..=at], &note[at + 2..]);
-        let block = block.strip_suffix('\n').ok_or_else(|| bad("no newline at the end"))?;
-        let lines: Vec<&str> = block.split('\n').collect();
-        if lines.len() > NOTE_SIGNATURES_MAX {
-            return Err(bad("too many signatures"));
-        }
-        let signatures = lines
-            .into_iter()
-            .map(|line| signature(line).ok_or_else(|| bad("a malformed signature line")));
-        Ok(Self { text: text.to_owned(), signatures: signatures.collect::<Result<_, _>>()? })
+        Ok(Self { text: text.to_owned(), signatures: signature_lines(block)? })
     }
+}
+
+/// Reads signature lines, at least one, each ended by a newline: the end of a note, or the answer of a witness.
+///
+/// # Errors
+/// There is none, there are more than a note may have, or one is not in its one right form.
+pub fn signature_lines(block: &str) -> Result<Vec<NoteSignature>, Error> {
+    let bad = |what: &str| Error::tampered(format!("not a signed note: {what}"));
+    let block = block.strip_suffix('\n').ok_or_else(|| bad("no newline at the end"))?;
+    let lines: Vec<&str> = block.split('\n').collect();
+    if lines.len() > NOTE_SIGNATURES_MAX {
+        return Err(bad("too many signatures"));
+    }
+    let signatures = lines
+        .into_iter()
+        .map(|line| signature(line).ok_or_else(|| bad("a malformed signature line")));
+    signatures.collect()
 }
 
 fn signature(line: &str) -> Option<NoteSignature> {
@@ -101,10 +124,13 @@ fn signature(line: &str) -> Option<NoteSignature> {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for line in &self.signatures {
-            let bytes = [&line.key_id[..], &line.signature].concat();
-            writeln!(f, "— {} {}", line.name, BASE64.encode(&bytes))?;
-        }
-        Ok(())
+        self.signatures.iter().try_for_each(|line| write!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for NoteSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = [&self.key_id[..], &self.signature].concat();
+        writeln!(f, "— {} {}", self.name, BASE64.encode(&bytes))
     }
 }

@@ -18,16 +18,17 @@ use crate::index;
 use crate::key::Vkey;
 use crate::limits::TREE_SIZE_MAX;
 use crate::note::Note;
+use crate::prover::prove;
 use crate::pruned::Kept;
 use crate::segment::Seal;
-use crate::segment::chain::{self, Chain};
+use crate::segment::chain::{self, Chain, Known};
 use crate::segment::read::Segment;
 use crate::storage::{Local, Storage};
 use crate::tiles::TileReader;
-use crate::tlog::{Frontier, NodeSource as _, inclusion_proof, leaf_hash, verify_inclusion};
+use crate::tlog::{Frontier, NodeSource as _, leaf_hash};
 use crate::vault::{self, EventRecord, IdentityRecord, QuarantineRecord};
 use crate::wal;
-use crate::writer::{CHECKPOINT, note_path};
+use crate::writer::{CHECKPOINT, kept_sizes, note_path};
 
 /// How often a reader begins again because the writer sealed meanwhile.
 const ATTEMPTS: usize = 5;
@@ -48,6 +49,8 @@ pub struct Snapshot {
     paths: Vec<PathBuf>,
     /// The rows behind them, as canonical leaves.
     tail: Vec<Vec<u8>>,
+    /// Where each batch of the tail ended: the sizes that may have had a checkpoint.
+    commits: Vec<u64>,
     /// The row group that was decoded last, with its first position: readers of single rows mostly go on in it.
     recent: Mutex<Option<(u64, Rows)>>,
 }
@@ -67,7 +70,7 @@ impl Snapshot {
         loop {
             attempt += 1;
             let before = store.read_if_any(CHECKPOINT)?;
-            match Self::read(Local::new(dir), at) {
+            match Self::read(Local::new(dir), at, None) {
                 // A seal moves rows between files while they are read; the head has moved then, too.
                 Err(_) if attempt < ATTEMPTS && store.read_if_any(CHECKPOINT)? != before => {}
                 done => return done,
@@ -75,10 +78,30 @@ impl Snapshot {
         }
     }
 
-    fn read(store: Local, at: Option<u64>) -> Result<Self, Error> {
+    /// The newest checkpoint's rows, if it is not this one's: only what is new is read and checked again.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub fn newer(&self) -> Result<Option<Self>, Error> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let before = self.store.read_if_any(CHECKPOINT)?;
+            if before.as_deref() == Some(self.note().as_bytes()) {
+                return Ok(None);
+            }
+            match Self::read(self.store.clone(), None, Some(self)) {
+                Err(_) if attempt < ATTEMPTS && self.store.read_if_any(CHECKPOINT)? != before => {}
+                done => return done.map(Some),
+            }
+        }
+    }
+
+    fn read(store: Local, at: Option<u64>, known: Option<&Self>) -> Result<Self, Error> {
         let newest = read_note(&store, CHECKPOINT)?;
         let head: Checkpoint = newest.text.parse()?;
-        let (chain, mut leaves) = read_tail(&store, &head)?;
+        let read = known.map(|known| Known { seals: &known.seals, upkeep: &known.upkeep });
+        let (chain, mut leaves, mut commits) = read_tail(&store, &head, read.unwrap_or_default())?;
         let (start, kept) = match chain.pruned {
             Some((pruning, kept)) => (pruning.end, kept),
             None => (0, Kept::default()),
@@ -106,11 +129,13 @@ impl Snapshot {
             return Err(Error::new(Kind::Missing, what));
         }
         cut(&store, &mut seals, &mut leaves, start, checkpoint.size)?;
+        commits.retain(|end| *end <= checkpoint.size);
         check_root(&store, &seals, &leaves, start, &checkpoint)?;
-        let genesis = match seals.first() {
+        let genesis = match (known, seals.first()) {
+            (Some(known), _) => known.genesis.clone(),
             _ if start > 0 => leaf::decode(&kept.leaves[&0])?,
-            Some(seal) => chain::open(&store, seal)?.first_rows()?.event(0)?,
-            None => {
+            (None, Some(seal)) => chain::open(&store, seal)?.first_rows()?.event(0)?,
+            (None, None) => {
                 leaf::decode(leaves.first().ok_or_else(|| Error::tampered("a log without rows"))?)?
             }
         };
@@ -133,6 +158,7 @@ impl Snapshot {
             upkeep: chain.upkeep,
             paths,
             tail: leaves,
+            commits,
             recent: Mutex::new(None),
         })
     }
@@ -185,7 +211,8 @@ impl Snapshot {
         Ok(to_batch(self.tail_start(), &events)?)
     }
 
-    fn tail_start(&self) -> u64 {
+    /// The first row that no segment below the checkpoint holds.
+    pub(crate) fn tail_start(&self) -> u64 {
         self.seals.last().map_or(self.start, |seal| seal.rows.end)
     }
 
@@ -208,6 +235,28 @@ impl Snapshot {
             }
         }
         runs.iter().map(|(first, run)| Ok(to_batch(*first, run)?)).collect()
+    }
+
+    /// The sizes, up to the checkpoint's, that had one as far as the files tell: kept ones, ends of batches behind
+    /// [`Snapshot::tail_start`], and its own. Sorted.
+    pub(crate) fn published_sizes(&self) -> Result<Vec<u64>, Error> {
+        let mut sizes = self.kept_sizes()?;
+        sizes.extend(&self.commits);
+        sizes.sort_unstable();
+        sizes.dedup();
+        Ok(sizes)
+    }
+
+    /// The sizes of the kept checkpoints up to this one, and its own.
+    pub(crate) fn kept_sizes(&self) -> Result<Vec<u64>, Error> {
+        let size = self.checkpoint.size;
+        let kept = kept_sizes(&self.store)?.into_iter().filter(|kept| *kept < size);
+        Ok(kept.chain([size]).collect())
+    }
+
+    /// The tiles of the tree, as they lie on disk.
+    pub(crate) fn tiles(&self) -> TileReader<'_> {
+        TileReader::new(&self.store, self.checkpoint.size)
     }
 
     /// The canonical bytes of row `seq`.
@@ -244,15 +293,7 @@ impl Snapshot {
     /// # Errors
     /// There is no such row, or a tile is missing or not the one that was signed.
     pub fn inclusion_proof(&self, seq: u64) -> Result<TlogProof, Error> {
-        let tiles = TileReader::new(&self.store, self.checkpoint.size);
-        let hashes = inclusion_proof(seq, self.checkpoint.size, &tiles)?;
-        let leaf = tiles.node(0, seq)?;
-        if !verify_inclusion(&leaf, seq, self.checkpoint.size, &hashes, &self.checkpoint.root) {
-            return Err(Error::tampered(format!(
-                "the tiles around row {seq} are not those that were signed"
-            )));
-        }
-        Ok(TlogProof { index: seq, extra: None, hashes, checkpoint: self.note.clone() })
+        prove(&self.store, &self.note, &self.checkpoint, seq)
     }
 
     /// The row of an event.
@@ -291,30 +332,47 @@ impl Snapshot {
     /// # Errors
     /// A segment cannot be read; then nothing follows.
     pub fn leaves(&self) -> impl Iterator<Item = Result<(u64, Vec<u8>), Error>> {
-        let sealed = self.seals.iter().flat_map(|seal| match chain::open(&self.store, seal) {
+        self.leaves_from(0)
+    }
+
+    /// As [`Snapshot::leaves`], from row `from` on; segments before it are not read.
+    pub fn leaves_from(&self, from: u64) -> impl Iterator<Item = Result<(u64, Vec<u8>), Error>> {
+        let wanted = self.seals.iter().filter(move |seal| seal.rows.end > from);
+        let sealed = wanted.flat_map(move |seal| match chain::open(&self.store, seal) {
             Ok(segment) => segment_leaves(&segment, seal.rows.start),
             Err(e) => Box::new(std::iter::once(Err(e))),
         });
         let kept = self.kept.leaves.iter().map(|(seq, leaf)| Ok((*seq, leaf.clone())));
-        let sealed = kept.chain(sealed);
-        sealed.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok))
+        let all = kept.chain(sealed);
+        let all = all.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok));
+        all.filter(move |row| row.as_ref().map_or(true, |(seq, _)| *seq >= from))
     }
 
-    /// Everybody whom the vault knows, as pseudonym and name, or `<id> (<directory>)` where no name is known.
+    /// The accounts that the vault knows: one for each pseudonym, with the name that became known last.
     ///
     /// # Errors
-    /// The vault is there and damaged.
-    pub fn people(&self) -> Result<Vec<(String, String)>, Error> {
+    /// The identities are damaged.
+    pub fn accounts(&self) -> Result<Vec<IdentityRecord>, Error> {
         let Some(bytes) = self.store.read_if_any(vault::IDENTITIES)? else { return Ok(Vec::new()) };
-        let mut people = std::collections::BTreeMap::new();
+        let mut accounts = std::collections::BTreeMap::new();
         for frame in crate::frame::Frames::new(&bytes).filter(|frame| frame.kind == vault::IDENTITY)
         {
             let record = IdentityRecord::parse(frame.payload)?;
-            let shown =
-                record.name.unwrap_or_else(|| format!("{} ({})", record.id, record.directory));
-            people.insert(record.pseudonym, shown);
+            accounts.insert(record.pseudonym.clone(), record);
         }
-        Ok(people.into_iter().collect())
+        Ok(accounts.into_values().collect())
+    }
+
+    /// Pseudonyms, and what a reader of the vault is shown for each: the name, or else the account.
+    ///
+    /// # Errors
+    /// As [`Snapshot::accounts`].
+    pub fn people(&self) -> Result<Vec<(String, String)>, Error> {
+        let shown = self.accounts()?.into_iter().map(|a| {
+            let shown = a.name.unwrap_or_else(|| format!("{} ({})", a.id, a.directory));
+            (a.pseudonym, shown)
+        });
+        Ok(shown.collect())
     }
 
     /// The events of which something was erased, by id.
@@ -323,21 +381,21 @@ impl Snapshot {
         erasures.flat_map(|erasure| erasure.events.into_keys()).collect()
     }
 
-    /// The deliveries that were authenticated and not, or not wholly, understood, in the order in which they came.
+    /// The deliveries that were authenticated and not, or not wholly, understood, in the order in which they came. An append
+    /// that is under way, or was interrupted, ends a file.
     ///
     /// # Errors
     /// A file of the quarantine is damaged.
     pub fn quarantine(&self) -> Result<Vec<QuarantineRecord>, Error> {
         let mut found = Vec::new();
         for (path, _) in self.store.list("quarantine")? {
-            let Some(first) = vault::first_of(&path, vault::quarantine_path) else { continue };
+            if vault::first_of(&path, vault::quarantine_path).is_none() {
+                continue;
+            }
             let bytes = self.store.read_all(&path)?;
-            for frame in
-                vault::records(&bytes, vault::QUARANTINE_FORMAT, &self.checkpoint().origin, first)?
-            {
-                if frame.kind == vault::QUARANTINED {
-                    found.push(QuarantineRecord::parse(frame.payload)?);
-                }
+            let frames = crate::frame::Frames::new(&bytes);
+            for frame in frames.filter(|frame| frame.kind == vault::QUARANTINED) {
+                found.push(QuarantineRecord::parse(frame.payload)?);
             }
         }
         Ok(found)
@@ -393,7 +451,7 @@ fn segment_leaves(segment: &Segment, start: u64) -> Leaves {
     Box::new(leaves.zip(start..).map(|(leaf, seq)| Ok((seq, leaf?))))
 }
 
-fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
+pub(crate) fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
     let bytes = store.read_all(path).map_err(|e| match e.kind() {
         Kind::Missing => Error::new(Kind::Missing, format!("no checkpoint `{path}`")),
         _ => e,
@@ -401,8 +459,12 @@ fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> {
     String::from_utf8(bytes).map_err(|_| Error::tampered(format!("`{path}` is not text")))?.parse()
 }
 
-/// The sealed chain and the leaves behind it, up to `head`.
-fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Chain, Vec<Vec<u8>>), Error> {
+/// The sealed chain, the leaves behind it, and the ends of their batches.
+type Tail = (Chain, Vec<Vec<u8>>, Vec<u64>);
+
+/// The sealed chain and what lies behind it, up to `head`. Segments of `known` are not read
+/// again.
+fn read_tail(store: &dyn Storage, head: &Checkpoint, known: Known) -> Result<Tail, Error> {
     // The newest file with a row below the head: a seal may be under way behind it.
     let below = wal::files(store)?.into_iter().rev().find(|(first, _)| *first < head.size);
     let Some((first, path)) = below else {
@@ -417,7 +479,8 @@ fn read_tail(store: &dyn Storage, head: &Checkpoint) -> Result<(Chain, Vec<Vec<u
         )));
     };
     let leaves: Vec<Vec<u8>> = frames.iter().map(|frame| frame.payload.to_vec()).collect();
-    Ok((chain::read_back(store, first, &leaves)?, leaves))
+    let chain = chain::read_back(store, first, &leaves, known)?;
+    Ok((chain, leaves, contents.commits.iter().map(|commit| commit.end).collect()))
 }
 
 /// Cuts what was read at the head to an older `size`.

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
+use std::thread;
 
 use crate::error::{Error, Kind};
 use crate::limits::{FILE_BYTES_MAX, FILES_MAX};
@@ -32,8 +33,9 @@ pub trait Storage: Send + Sync {
     /// Appends to an existing file. Not durable until [`Storage::sync`]; a failure may have appended any prefix.
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Error>;
 
-    /// Makes what was appended durable. After a failure nobody knows what is on disk: it must not be tried again.
-    fn sync(&self, path: &str) -> Result<(), Error>;
+    /// Makes what was appended to these files durable, in any order. After a failure nobody knows what is on disk: it must
+    /// not be tried again.
+    fn sync(&self, paths: &[&str]) -> Result<(), Error>;
 
     /// Creates or replaces a file in one step: every reader, and every restart, sees the old bytes or the new ones.
     /// Durable when it returns.
@@ -83,7 +85,7 @@ pub trait Storage: Send + Sync {
 }
 
 /// A folder of the local file system.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Local {
     root: PathBuf,
 }
@@ -186,11 +188,23 @@ impl Storage for Local {
         appended.map_err(|e| Error::io(format!("append to `{path}`"), e))
     }
 
-    fn sync(&self, path: &str) -> Result<(), Error> {
-        let target = self.resolve(path)?;
-        let synced = OpenOptions::new().append(true).open(target).and_then(|file| file.sync_data());
-        synced.map_err(|e| {
-            Error::io(format!("sync `{path}`"), e).during(Kind::Reopen, "the disk refused a sync")
+    fn sync(&self, paths: &[&str]) -> Result<(), Error> {
+        let sync = |path: &str| {
+            let target = self.resolve(path)?;
+            let synced =
+                OpenOptions::new().append(true).open(target).and_then(|file| file.sync_data());
+            synced.map_err(|e| {
+                let error = Error::io(format!("sync `{path}`"), e);
+                error.during(Kind::Reopen, "the disk refused a sync")
+            })
+        };
+        let Some((last, others)) = paths.split_last() else { return Ok(()) };
+        // At once, so that the file system commits its journal once for all of them.
+        thread::scope(|scope| {
+            let running: Vec<_> = others.iter().map(|path| scope.spawn(|| sync(path))).collect();
+            let last = sync(last);
+            running.into_iter().try_for_each(|one| one.join().expect("a sync does not panic"))?;
+            last
         })
     }
 

@@ -50,14 +50,24 @@ impl<'a> TileReader<'a> {
         Ok(hashes)
     }
 
-    /// Reads a tile; a partial one may be the beginning of the full one, which replaces it.
+    /// Reads a tile; a partial one may be the beginning of a longer one, which replaces it.
     fn read(&self, name: &Tile) -> Result<Vec<Hash>, Error> {
-        if let Some(bytes) = self.store.read_if_any(&name.path())? {
-            return tile::from_bytes(name, &bytes);
-        }
         let full = Tile { width: WIDTH as u16, ..*name };
-        let mut hashes = tile::from_bytes(&full, &self.store.read_all(&full.path())?)?;
-        hashes.truncate(name.width.into());
+        for there in [*name, full] {
+            if let Some(bytes) = self.store.read_if_any(&there.path())? {
+                return Self::beginning(&there, &bytes, name.width);
+            }
+        }
+        // The log has grown since this tree's head was read, and the partial tiles of that head are gone.
+        let mut longer = self.store.list(&format!("{}.p", full.path()))?.into_iter();
+        let longer = longer.find_map(|(path, _)| path.parse().ok().filter(|t: &Tile| t > name));
+        let there = longer.unwrap_or(full);
+        Self::beginning(&there, &self.store.read_all(&there.path())?, name.width)
+    }
+
+    fn beginning(there: &Tile, bytes: &[u8], width: u16) -> Result<Vec<Hash>, Error> {
+        let mut hashes = tile::from_bytes(there, bytes)?;
+        hashes.truncate(width.into());
         Ok(hashes)
     }
 

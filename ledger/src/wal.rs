@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::frame::{self, End, Frame, Frames};
 use crate::limits::TREE_SIZE_MAX;
 use crate::storage::Storage;
 use crate::tlog::Hash;
+use crate::vault;
 
 /// The name of the format, in the header.
 pub const FORMAT: &str = "backtrail/wal/1";
@@ -81,10 +82,45 @@ pub struct Contents<'a> {
     pub leaves: Vec<Frame<'a>>,
     /// The commit frames, in order.
     pub commits: Vec<Commit>,
+    /// The offset behind each.
+    pub ends: Vec<usize>,
     /// The offset behind the last commit frame.
     pub committed: usize,
     /// What follows there.
     pub end: End,
+}
+
+impl Contents<'_> {
+    /// Drops the last batch if its rows are there and its records are not: a batch goes to several files at once, and this
+    /// one was interrupted. `lengths` are those of the vault, the identities and the quarantine; a batch that the head
+    /// covers stays.
+    pub fn drop_interrupted(&mut self, head: u64, lengths: [u64; 3]) {
+        let whole = |commit: &Commit| {
+            let needed = [commit.vault_bytes, commit.identities_bytes, commit.quarantine_bytes];
+            needed.iter().zip(lengths).all(|(needed, length)| *needed <= length)
+        };
+        let [.., before, last] = self.commits[..] else { return };
+        if last.end > head && whole(&before) && !whole(&last) {
+            self.commits.pop();
+            self.ends.pop();
+            self.leaves.truncate(self.leaves.len() - (last.end - last.first) as usize);
+            self.committed = self.ends.last().copied().expect("there is a commit before");
+            self.end = End::Torn;
+        }
+    }
+}
+
+/// The lengths of the files that the commits of the file of `first` speak of, for [`Contents::drop_interrupted`].
+///
+/// # Errors
+/// As [`Storage::len`], except `Missing`.
+pub fn lengths(store: &dyn Storage, first: u64) -> Result<[u64; 3], Error> {
+    let length = |path: &str| match store.len(path) {
+        Err(e) if e.kind() == Kind::Missing => Ok(0),
+        other => other,
+    };
+    let [vault, quarantine] = [vault::path(first), vault::quarantine_path(first)];
+    Ok([length(&vault)?, length(vault::IDENTITIES)?, length(&quarantine)?])
 }
 
 /// Reads the committed rows of the bytes of the file of `first`.
@@ -97,8 +133,13 @@ pub fn read<'a>(bytes: &'a [u8], origin: &str, first: u64) -> Result<Contents<'a
     };
     let mut frames = Frames::new(bytes);
     frame::check_header(frames.next(), FORMAT, origin, first).map_err(|e| at(0, &e.to_string()))?;
-    let mut contents =
-        Contents { leaves: Vec::new(), commits: Vec::new(), committed: 0, end: End::Clean };
+    let mut contents = Contents {
+        leaves: Vec::new(),
+        commits: Vec::new(),
+        ends: Vec::new(),
+        committed: 0,
+        end: End::Clean,
+    };
     contents.committed = frames.at();
     let mut pending = Vec::new();
     for frame in frames.by_ref() {
@@ -113,6 +154,7 @@ pub fn read<'a>(bytes: &'a [u8], origin: &str, first: u64) -> Result<Contents<'a
                     .ok_or_else(|| at(frame.offset, "a commit that does not fit its rows"))?;
                 contents.leaves.append(&mut pending);
                 contents.commits.push(commit);
+                contents.ends.push(frame.end());
                 contents.committed = frame.end();
             }
             other => {

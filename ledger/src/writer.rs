@@ -26,15 +26,19 @@ use std::sync::Arc;
 use backtrail_schemas::Timestamp;
 
 pub use init::InitOptions;
-pub(crate) use publish::{CHECKPOINT, day_changes, note_path, size_of};
+pub(crate) use publish::{
+    CHECKPOINT, cosignatures_path, cosignatures_size, day_changes, kept_sizes, note_path, size_of,
+};
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::error::{Error, Kind};
-use crate::key::Signer;
+use crate::intake::people;
+use crate::key::{Signer, Vkey};
 use crate::limits::{CLOCK_GAP_US, CLOCK_STEP_US, SEAL_AGE_US};
 use crate::log::Log;
+use crate::note::NoteSignature;
 use crate::storage::{Local, Storage};
 
 /// The one writer of a ledger.
@@ -193,9 +197,11 @@ impl Ledger {
     /// Appends the entry that an idle log shows to prove that it is alive, and publishes it.
     ///
     /// # Errors
-    /// As [`Ledger::publish`].
+    /// As [`Ledger::publish`]; `Clock` when the clock jumped.
     pub fn heartbeat(&mut self) -> Result<Checkpoint, Error> {
         self.guarded(|ledger| {
+            // A time that jumped would stay in the log, whoever wrote it.
+            ledger.check_clock()?;
             let key = ledger.log.size().to_string();
             ledger.push_entry("heartbeat", &key, &[])?;
             ledger.flush()?;
@@ -203,16 +209,17 @@ impl Ledger {
         })
     }
 
-    /// Appends `ledger/report_issued` with these fields and publishes; the checkpoint that the report was made from is kept
-    /// for good as `checkpoints/<size>.note` if it is the published one. Returns the position of the entry.
+    /// Appends `ledger/report_issued` with these fields and publishes; `note`, the checkpoint that the report was made from, is
+    /// kept for good as `checkpoints/<size>.note`, though the log may have grown since. Returns the position of the entry.
     ///
     /// # Errors
-    /// As [`Ledger::publish`]; `Reject` if a field is not one, or this report was issued before.
-    pub fn issue_report(&mut self, fields: &[(&str, &str)]) -> Result<u64, Error> {
+    /// As [`Ledger::publish`]; `Reject` if a field is not one, this report was issued before, or `note` is not a checkpoint of this
+    /// log.
+    pub fn issue_report(&mut self, note: &str, fields: &[(&str, &str)]) -> Result<u64, Error> {
         self.guarded(|ledger| {
-            let head = ledger.publish_head(true)?;
+            ledger.publish_head(false)?;
             let shown: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            let size = head.size.to_string();
+            let size = ledger.keep_checkpoint(note)?.to_string();
             let mut all = vec![("checkpoint", size.as_str())];
             all.extend_from_slice(fields);
             let seq = ledger.push_entry("report_issued", &shown.join("\n"), &all)?;
@@ -222,15 +229,34 @@ impl Ledger {
         })
     }
 
+    /// Stores cosignatures of the head of `size` rows beside its note, which is kept for good. Returns whether they were
+    /// stored: they are not if the log has another head by now, whose own cosignatures will say more.
+    ///
+    /// # Errors
+    /// As [`Ledger::publish`].
+    pub fn add_cosignatures(&mut self, size: u64, lines: &[NoteSignature]) -> Result<bool, Error> {
+        if size != self.checkpoint().size || size != self.size() || lines.is_empty() {
+            return Ok(false);
+        }
+        self.guarded(|ledger| ledger.store_cosignatures(lines))?;
+        Ok(true)
+    }
+
     /// Says that two pseudonyms are one human: appends `ledger/identity` with action `linked`.
     ///
     /// # Errors
-    /// As [`Ledger::publish`]; `Reject` if they are linked already.
+    /// As [`Ledger::publish`]; `Reject` if they are linked already, or are not two pseudonyms of people.
     pub fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {
+        if pseudonym == same_as || ![pseudonym, same_as].into_iter().all(people::is_person) {
+            return Err(Error::reject(format!("`{pseudonym}`, `{same_as}`: not two people")));
+        }
         self.guarded(|ledger| {
             let fields = [("action", "linked"), ("pseudonym", pseudonym), ("same_as", same_as)];
-            let seq =
-                ledger.push_entry("identity", &format!("linked:{pseudonym}:{same_as}"), &fields)?;
+            let key = format!("linked:{pseudonym}:{same_as}");
+            let seq = ledger.push_entry("identity", &key, &fields).map_err(|e| {
+                let known = format!("`{pseudonym}` and `{same_as}` are linked already");
+                if e.kind() == Kind::Reject { Error::reject(known) } else { e }
+            })?;
             ledger.flush()?;
             Ok(seq)
         })
@@ -259,6 +285,11 @@ impl Ledger {
             ledger.flush()?;
             ledger.publish_head(false).map(|_| ())
         })
+    }
+
+    /// The key that signs.
+    pub fn vkey(&self) -> &Vkey {
+        self.signer.vkey()
     }
 
     /// The published head.

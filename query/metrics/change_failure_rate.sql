@@ -1,17 +1,17 @@
 -- metric: change_failure_rate
--- shows:  of the forward deployments that went live in production in the window, how many failed within the horizon: caused an
---         incident or were rolled back
+-- shows:  of the forward deployments that went live in production in the window, how many failed within the horizon:
+--         caused an incident or were rolled back
 -- unit:   ratio
--- grain:  total, service, environment, service and environment; each also by month, and by blame: the totals under the three
---         conventions in use for a rollback over several versions (immediate: the version live when it began, which the other
---         rows use; first: the first version after its target; all: every version after its target)
+-- grain:  total, service, environment, service and environment; each also by month, and by blame: the totals under the
+--         three conventions in use for a rollback over several versions (immediate: the version live when it began,
+--         which the other rows use; first: the first version after its target; all: every version after its target)
 -- reads:  deployments, incidents, rollback_marks, rollback_slot_blames, slot_history,
---         parameters (window_start, window_end, failure_horizon_us, as_of)
+--         parameters (window_start, window_end, failure_horizon_us, as_of, zone)
 -- source: docs/metrics.md, "Change failure rate", "Blame"; corner cases 23, 25
 -- empty:  no such deployment → no row; only immature ones → denominator 0 and no value
 with cohort as (
   select d.deployment_id, d.live_at, coalesce(d.service, '') as service, coalesce(d.environment, '') as environment,
-    substr(cast(d.live_at as text), 1, 7) as month,
+    local_month(d.live_at, p.zone) as month,
     epoch_us(d.live_at) > epoch_us(p.as_of) - p.failure_horizon_us as immature
   from deployments d
   cross join parameters p

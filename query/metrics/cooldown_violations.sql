@@ -1,5 +1,6 @@
 -- metric: cooldown_violations
--- shows:  of the forward and reapply deployments that began in the window, how many began too soon after a rollback of their slot
+-- shows:  of the forward and reapply deployments that began in the window, how many began too soon after a rollback of
+--         their slot
 -- unit:   ratio
 -- grain:  total, service, environment, service and environment; by class
 -- reads:  deployments, cooldowns, parameters (window_start, window_end)

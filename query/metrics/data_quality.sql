@@ -1,7 +1,7 @@
 -- metric: data_quality
--- shows:  what a reader should know about the data of the window: events recorded late, amended or backfilled, deliveries in
---         conflict or in quarantine, incidents whose marks are out of order, without a start, in a circle of merges, or with
---         no known cause
+-- shows:  what a reader should know about the data of the window: events recorded late, amended or backfilled,
+--         deliveries in conflict or in quarantine, incidents whose marks are out of order, without a start, in a circle
+--         of merges, or with no known cause
 -- unit:   count
 -- grain:  problem (dimension), in total and by service
 -- reads:  events, facts, incidents, parameters (window_start, window_end, late_after_us)
@@ -52,10 +52,12 @@ problems as (
 ),
 looked_for as (
   select problem
-  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('late'), ('backfilled'), ('invalid_order'), ('clamped'),
+  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('late'), ('backfilled'), ('invalid_order'),
+    ('clamped'),
     ('no_start'), ('merge_cycle'), ('unlinked')) as problems (problem)
 )
-select cast(null as text) as service, 'problem' as dimension, l.problem as dimension_value, ratio(count(p.problem), 1) as value
+select cast(null as text) as service, 'problem' as dimension, l.problem as dimension_value,
+  ratio(count(p.problem), 1) as value
 from looked_for l
 left join problems p on p.problem = l.problem
 group by l.problem

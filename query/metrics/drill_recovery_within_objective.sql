@@ -3,7 +3,8 @@
 -- unit:   ratio
 -- grain:  total, service, environment, service and environment; each also by drill_kind
 -- reads:  drills, services, parameters (window_start, window_end)
--- source: docs/metrics.md, "Drills"; corner case 40. The objective is the drill's own, else the service's when it started
+-- source: docs/metrics.md, "Drills"; corner case 40. The objective is the drill's own, else the service's when it
+--         started
 -- empty:  no drill was due → no row
 with samples as (
   select coalesce(d.service, '') as service, coalesce(d.environment, '') as environment,
@@ -11,7 +12,8 @@ with samples as (
     coalesce(d.objective_recovery_s, s.objective_recovery_s) * 1000000 as objective_us
   from drills d
   cross join parameters p
-  left join services s on s.service = d.service and d.started_at >= s.valid_from and (s.valid_to is null or d.started_at < s.valid_to)
+  left join services s on s.service = d.service and d.started_at >= s.valid_from
+    and (s.valid_to is null or d.started_at < s.valid_to)
   where d.due_at >= p.window_start and d.due_at < p.window_end
 ),
 cells as (

@@ -1,6 +1,6 @@
 -- metric: failed_deployment_recovery_time
--- shows:  from a failed forward deployment going live in production to the end of the last incident that it caused, over
---         links that are asserted or by rollback
+-- shows:  from a failed forward deployment going live in production to the end of the last incident that it caused,
+--         over links that are asserted or by rollback
 -- unit:   us
 -- grain:  total, service, environment, service and environment; each also by recovery_method
 -- reads:  deployments, incidents, parameters (window_start, window_end, as_of)
@@ -14,7 +14,8 @@ with recoveries as (
   group by cause_deployment_id
 ),
 samples as (
-  select coalesce(d.service, '') as service, coalesce(d.environment, '') as environment, r.recovery_method, not r.open as ended,
+  select coalesce(d.service, '') as service, coalesce(d.environment, '') as environment, r.recovery_method,
+    not r.open as ended,
     epoch_us(case when r.open then p.as_of else r.ended_at end) - epoch_us(d.live_at) as recovery_us
   from deployments d
   join recoveries r on r.cause_deployment_id = d.deployment_id
@@ -34,7 +35,8 @@ cells as (
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where recovery_us >= 0 and ended) as n,
   count(*) filter (where recovery_us >= 0 and not ended) as censored,
-  mean_us(sum(recovery_us) filter (where recovery_us >= 0 and ended), count(*) filter (where recovery_us >= 0 and ended)) as mean,
+  mean_us(sum(recovery_us) filter (where recovery_us >= 0 and ended),
+    count(*) filter (where recovery_us >= 0 and ended)) as mean,
   quantile_disc(recovery_us, 50) filter (where recovery_us >= 0 and ended) as p50,
   quantile_disc(recovery_us, 90) filter (where recovery_us >= 0 and ended) as p90,
   quantile_disc(recovery_us, 95) filter (where recovery_us >= 0 and ended) as p95,

@@ -2,12 +2,12 @@
 -- shows:  of the forward deployments to production that began in the window and have ended, how many never went live
 -- unit:   ratio
 -- grain:  total, service, environment, service and environment; each also by month
--- reads:  deployments, parameters (window_start, window_end)
+-- reads:  deployments, parameters (window_start, window_end, zone)
 -- source: docs/metrics.md, "Change failure rate"; corner case 41
 -- empty:  no such deployment ended → no row
 with samples as (
   select coalesce(d.service, '') as service, coalesce(d.environment, '') as environment,
-    substr(cast(d.begin_at as text), 1, 7) as month, d.outcome, d.live_at
+    local_month(d.begin_at, p.zone) as month, d.outcome, d.live_at
   from deployments d
   cross join parameters p
   where d.production and not d.drill and d.class in ('forward', 'fix_forward', 'reapply')

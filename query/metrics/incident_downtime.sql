@@ -1,6 +1,6 @@
 -- metric: incident_downtime
--- shows:  share of the window in which a service had an incident: overlapping incidents count once, gaps after a verified
---         recovery count
+-- shows:  share of the window in which a service had an incident: overlapping incidents count once, gaps after a
+--         verified recovery count
 -- unit:   share
 -- grain:  total (any service), service, environment, service and environment; numerator and denominator in microseconds
 -- reads:  incidents, incident_services, parameters (window_start, window_end, as_of)

@@ -8,7 +8,8 @@
 with samples as (
   select coalesce(d.service, '') as service, coalesce(d.environment, '') as environment, d.class,
     epoch_us(d.live_at) - epoch_us(d.committed_at) as us, true as ended,
-    case when d.committed_at is null then 'no_commit_time' when d.live_at < d.committed_at then 'negative' end as excluded_by
+    case when d.committed_at is null then 'no_commit_time' when d.live_at < d.committed_at then 'negative' end
+      as excluded_by
   from deployments d
   cross join parameters p
   where d.production and not d.drill and d.class in ('forward', 'fix_forward')
@@ -26,7 +27,8 @@ cells as (
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where excluded_by is null and ended) as n,
   count(*) filter (where excluded_by is null and not ended) as censored,
-  mean_us(sum(us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended)) as mean,
+  mean_us(sum(us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended))
+    as mean,
   quantile_disc(us, 50) filter (where excluded_by is null and ended) as p50,
   quantile_disc(us, 90) filter (where excluded_by is null and ended) as p90,
   quantile_disc(us, 95) filter (where excluded_by is null and ended) as p95,

@@ -1,6 +1,6 @@
 -- metric: mttd
--- shows:  how long it took to notice incidents whose start is known independently of their detection; censored: started,
---         still open and not detected
+-- shows:  how long it took to notice incidents whose start is known independently of their detection; censored:
+--         started, still open and not detected
 -- unit:   us
 -- grain:  total, service, environment, service and environment; each also by detected_by, severity
 -- reads:  incident_samples
@@ -29,7 +29,8 @@ cells as (
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where excluded_by is null and detected) as n,
   count(*) filter (where excluded_by is null and not detected) as censored,
-  mean_us(sum(detect_us) filter (where excluded_by is null and detected), count(*) filter (where excluded_by is null and detected)) as mean,
+  mean_us(sum(detect_us) filter (where excluded_by is null and detected),
+    count(*) filter (where excluded_by is null and detected)) as mean,
   quantile_disc(detect_us, 50) filter (where excluded_by is null and detected) as p50,
   quantile_disc(detect_us, 90) filter (where excluded_by is null and detected) as p90,
   quantile_disc(detect_us, 95) filter (where excluded_by is null and detected) as p95,
@@ -48,4 +49,3 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   count(*) filter (where excluded_by = 'undetected') as excluded_undetected
 from cells
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''

@@ -2,7 +2,8 @@
 -- shows:  how long incidents that started in the window lasted, from start to verified recovery, without
 --         the gaps between a verified recovery and a reopening
 -- unit:   us
--- grain:  total, service, environment, service and environment; each also by region, severity, tier, month, trigger, recovery_method
+-- grain:  total, service, environment, service and environment; each also by region, severity, tier, month, trigger,
+--         recovery_method
 -- reads:  incident_samples
 -- source: docs/metrics.md, "Incidents and MTTR"; corner cases 12, 24, 31, 38
 -- empty:  no incident started in the window → no row; all open → n 0 and percentiles NULL; never zero
@@ -18,12 +19,14 @@ with cells as (
       else ''
     end as dimension_value
   from incident_samples s
-  cross join (values (''), ('region'), ('severity'), ('tier'), ('month'), ('trigger'), ('recovery_method')) as d (dimension)
+  cross join (values (''), ('region'), ('severity'), ('tier'), ('month'), ('trigger'), ('recovery_method'))
+    as d (dimension)
 )
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where excluded_by is null and ended) as n,
   count(*) filter (where excluded_by is null and not ended) as censored,
-  mean_us(sum(active_us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended)) as mean,
+  mean_us(sum(active_us) filter (where excluded_by is null and ended),
+    count(*) filter (where excluded_by is null and ended)) as mean,
   quantile_disc(active_us, 50) filter (where excluded_by is null and ended) as p50,
   quantile_disc(active_us, 90) filter (where excluded_by is null and ended) as p90,
   quantile_disc(active_us, 95) filter (where excluded_by is null and ended) as p95,
@@ -39,4 +42,3 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   count(*) filter (where excluded_by = 'negative') as excluded_negative
 from cells
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''

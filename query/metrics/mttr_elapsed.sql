@@ -17,7 +17,8 @@ with cells as (
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where excluded_by is null and ended) as n,
   count(*) filter (where excluded_by is null and not ended) as censored,
-  mean_us(sum(elapsed_us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended)) as mean,
+  mean_us(sum(elapsed_us) filter (where excluded_by is null and ended),
+    count(*) filter (where excluded_by is null and ended)) as mean,
   quantile_disc(elapsed_us, 50) filter (where excluded_by is null and ended) as p50,
   quantile_disc(elapsed_us, 90) filter (where excluded_by is null and ended) as p90,
   quantile_disc(elapsed_us, 95) filter (where excluded_by is null and ended) as p95,
@@ -33,4 +34,3 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   count(*) filter (where excluded_by = 'negative') as excluded_negative
 from cells
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''

@@ -42,4 +42,3 @@ select service, environment, dimension, dimension_value,
   count(*) filter (where excluded_by = 'incomplete') as excluded_incomplete
 from judged
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''

@@ -32,4 +32,3 @@ select service, environment,
   count(*) filter (where excluded_by = 'negative') as excluded_negative
 from samples
 group by grouping sets ((service), (service, environment))
-having coalesce(environment, 'any') <> ''

@@ -11,7 +11,8 @@ with places as (
   select incident_id, service from incident_services
 ),
 samples as (
-  select x.service, coalesce(i.environment, '') as environment, coalesce(cast(i.severity as text), 'unknown') as severity,
+  select x.service, coalesce(i.environment, '') as environment,
+    coalesce(cast(i.severity as text), 'unknown') as severity,
     -- Ended ones too, so that a service with incidents of which none is open says 0.
     case when i.censored then i.elapsed_us end as elapsed_us
   from incidents i
@@ -32,4 +33,3 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   max(elapsed_us) as max
 from cells
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''

@@ -1,7 +1,8 @@
 -- metric: oscillation_flips
 -- shows:  how many live versions of the window were a return after one other version within the oscillation window
 -- unit:   count
--- grain:  total, service, environment, service and environment; by kind (`flip`, `cycle`: a return after more than one other version)
+-- grain:  total, service, environment, service and environment; by kind (`flip`, `cycle`: a return after more than one
+--         other version)
 -- reads:  slot_history, parameters (window_start, window_end)
 -- source: docs/metrics.md, "Oscillation"; corner cases 27, 43
 -- empty:  no version became live → no row; no return → zero

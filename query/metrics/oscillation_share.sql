@@ -12,7 +12,8 @@ with inside as (
   where h.position >= e.from_position and h.position <= e.to_position
 ),
 samples as (
-  select coalesce(h.service, '') as service, coalesce(h.environment, '') as environment, i.position is not null as is_inside
+  select coalesce(h.service, '') as service, coalesce(h.environment, '') as environment,
+    i.position is not null as is_inside
   from slot_history h
   cross join parameters p
   left join inside i on i.slot = h.slot and i.position = h.position

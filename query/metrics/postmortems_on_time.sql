@@ -2,7 +2,8 @@
 -- shows:  of the incidents closed in the window, how many had a postmortem published within the deadline
 -- unit:   ratio
 -- grain:  total, service, environment, service and environment; each also by severity
--- reads:  incidents, incident_services, postmortems, parameters (window_start, window_end, postmortem_deadline_us, as_of)
+-- reads:  incidents, incident_services, postmortems, parameters (window_start, window_end, postmortem_deadline_us,
+--         as_of)
 -- source: docs/metrics.md, "Postmortems"; corner cases 29, 38
 -- empty:  no incident closed in the window → no row
 with published as (
@@ -51,4 +52,3 @@ select service, environment, nullif(dimension, '') as dimension, nullif(dimensio
   count(*) filter (where excluded_by = 'immature') as excluded_immature
 from cells
 group by grouping sets ((service, dimension, dimension_value), (service, environment, dimension, dimension_value))
-having coalesce(environment, 'any') <> ''

@@ -1,6 +1,6 @@
 -- metric: reapply_without_rca
--- shows:  of the deployments that began in the window and put back a version that had been rolled back in their slot, how many
---         began before its cause was understood
+-- shows:  of the deployments that began in the window and put back a version that had been rolled back in their slot,
+--         how many began before its cause was understood
 -- unit:   ratio
 -- grain:  total, service, environment, service and environment; by verdict
 -- reads:  reapplies, parameters (window_start, window_end)

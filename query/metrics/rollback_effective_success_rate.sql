@@ -1,15 +1,16 @@
 -- metric: rollback_effective_success_rate
 -- shows:  of the rollbacks that began in the window and were judged, how many restored the service
 -- unit:   ratio
--- grain:  total, service, environment, service and environment; by trigger, mechanism, recognised_by; bound (`lowest`: all
---         unverified ones fail, `highest`: all succeed)
+-- grain:  total, service, environment, service and environment; by trigger, mechanism, recognised_by; bound (`lowest`:
+--         all unverified ones fail, `highest`: all succeed)
 -- reads:  rollbacks, parameters (window_start, window_end)
--- source: docs/metrics.md, "Success"; corner cases 19–21
+-- source: docs/metrics.md, "Success"; corner cases 19–21, 38
 -- empty:  no rollback began → no row; none was judged → denominator 0 and no value
 with samples as (
   select coalesce(r.service, '') as service, coalesce(r.environment, '') as environment,
     coalesce(r.trigger, 'unknown') as trigger, coalesce(r.mechanism, 'unknown') as mechanism, r.recognised_by,
-    case when r.drill then 'drill' when not r.production then 'not_production' else r.effective_outcome end as result
+    case when r.drill then 'drill' when r.execution_outcome = 'cancelled' then 'cancelled'
+      when not r.production then 'not_production' else r.effective_outcome end as result
   from rollbacks r
   cross join parameters p
   where r.begin_at >= p.window_start and r.begin_at < p.window_end
@@ -24,12 +25,14 @@ cells as (
     end as dimension_value
   from samples s
   cross join (
-    values ('', ''), ('trigger', ''), ('mechanism', ''), ('recognised_by', ''), ('bound', 'lowest'), ('bound', 'highest')
+    values ('', ''), ('trigger', ''), ('mechanism', ''), ('recognised_by', ''), ('bound', 'lowest'),
+      ('bound', 'highest')
   ) as d (dimension, bound)
 )
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where result = 'succeeded' or (bound = 'highest' and result = 'unverified')) as numerator,
-  count(*) filter (where result in ('succeeded', 'failed', 'partial') or (bound <> '' and result = 'unverified')) as denominator,
+  count(*) filter (where result in ('succeeded', 'failed', 'partial') or (bound <> '' and result = 'unverified'))
+    as denominator,
   count(*) filter (where bound = '' and result = 'unverified') as excluded_unverified,
   count(*) filter (where result = 'pending') as excluded_pending,
   count(*) filter (where result = 'superseded') as excluded_superseded,

@@ -3,12 +3,13 @@
 -- unit:   ratio
 -- grain:  total, service, environment, service and environment; by trigger, mechanism, recognised_by
 -- reads:  rollbacks, parameters (window_start, window_end)
--- source: docs/metrics.md, "Success"; corner cases 19–21
+-- source: docs/metrics.md, "Success"; corner cases 19–21, 38
 -- empty:  no rollback began → no row; none was judged → denominator 0 and no value
 with samples as (
   select coalesce(r.service, '') as service, coalesce(r.environment, '') as environment,
     coalesce(r.trigger, 'unknown') as trigger, coalesce(r.mechanism, 'unknown') as mechanism, r.recognised_by,
-    case when r.drill then 'drill' when not r.production then 'not_production' else r.execution_outcome end as result
+    case when r.drill then 'drill' when r.execution_outcome = 'cancelled' then 'cancelled'
+      when not r.production then 'not_production' else r.execution_outcome end as result
   from rollbacks r
   cross join parameters p
   where r.begin_at >= p.window_start and r.begin_at < p.window_end

@@ -6,7 +6,8 @@
 -- source: docs/metrics.md, "Frequency"; corner cases 25, 43
 -- empty:  neither a rollback nor a deployment → no row; no deployment → no value
 with counted as (
-  select distinct coalesce(r.service, '') as service, coalesce(r.environment, '') as environment, e.episode as id, 1 as episodes, 0 as deployments
+  select distinct coalesce(r.service, '') as service, coalesce(r.environment, '') as environment, e.episode as id,
+    1 as episodes, 0 as deployments
   from rollback_episodes e
   join rollbacks r on r.rollback_id = e.rollback_id
   cross join parameters p
@@ -23,6 +24,7 @@ places as (
   from counted
   group by grouping sets ((), (service), (environment), (service, environment))
 )
-select service, environment, episodes as numerator, deployments as denominator, ratio(episodes * 100, deployments) as value
+select service, environment, episodes as numerator, deployments as denominator,
+  ratio(episodes * 100, deployments) as value
 from places
 where episodes + deployments > 0

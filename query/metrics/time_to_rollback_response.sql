@@ -2,33 +2,20 @@
 -- shows:  how long from the detection of the incident until the rollback was live; failed and pending ones are censored
 -- unit:   us
 -- grain:  total, service, environment, service and environment; by trigger
--- reads:  rollbacks, parameters (window_start, window_end)
--- source: docs/metrics.md, "Time-to-rollback"; corner cases 19, 20, 23, 24
+-- reads:  rollback_times
+-- source: docs/metrics.md, "Time-to-rollback"; corner cases 19, 20, 23, 24, 38
 -- empty:  no rollback began → no row; all failed or pending → n 0; never zero
-with samples as (
-  select coalesce(r.service, '') as service, coalesce(r.environment, '') as environment,
-    coalesce(r.trigger, 'unknown') as trigger, r.execution_outcome as outcome,
-    epoch_us(r.ended_at) - epoch_us(r.detected_at) as us, r.execution_outcome = 'succeeded' as ended,
-    case when r.drill then 'drill' when not r.production then 'not_production'
-      when r.execution_outcome = 'cancelled' then 'cancelled' when r.detected_at is null then 'no_detection'
-      when r.ended_at < r.detected_at then 'negative' end as excluded_by
-  from rollbacks r
-  cross join parameters p
-  where r.begin_at >= p.window_start and r.begin_at < p.window_end
-),
-cells as (
-  select s.*, d.dimension,
-    case d.dimension
-      when 'trigger' then s.trigger
-      else ''
-    end as dimension_value
-  from samples s
+with cells as (
+  select s.*, d.dimension, case d.dimension when 'trigger' then s.trigger else '' end as dimension_value
+  from rollback_times s
   cross join (values (''), ('trigger')) as d (dimension)
+  where s.measure = 'response'
 )
 select service, environment, nullif(dimension, '') as dimension, nullif(dimension_value, '') as dimension_value,
   count(*) filter (where excluded_by is null and ended) as n,
   count(*) filter (where excluded_by is null and not ended) as censored,
-  mean_us(sum(us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended)) as mean,
+  mean_us(sum(us) filter (where excluded_by is null and ended), count(*) filter (where excluded_by is null and ended))
+    as mean,
   quantile_disc(us, 50) filter (where excluded_by is null and ended) as p50,
   quantile_disc(us, 90) filter (where excluded_by is null and ended) as p90,
   quantile_disc(us, 95) filter (where excluded_by is null and ended) as p95,

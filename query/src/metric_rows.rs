@@ -55,8 +55,10 @@ pub(crate) fn read(metric: &Metric, batches: &[RecordBatch]) -> Result<Vec<Metri
                     Error::internal(format!("`{}`: column `{}` {why}", metric.name, field.name()))
                 })?;
             }
-            row.complete();
-            rows.push(row);
+            if row.has_a_place() {
+                row.complete();
+                rows.push(row);
+            }
         }
     }
     Ok(rows)
@@ -73,6 +75,12 @@ impl MetricRow {
             self.dimension.as_deref(),
             self.dimension_value.as_deref(),
         ]
+    }
+
+    /// Whether its service and environment, where it is about one, are known. What has none is in the totals alone: a row
+    /// of its own would be taken for a total.
+    fn has_a_place(&self) -> bool {
+        [&self.service, &self.environment].into_iter().flatten().all(|name| !name.is_empty())
     }
 
     fn put(&mut self, name: &str, array: &ArrayRef, at: usize) -> Result<(), String> {

@@ -33,7 +33,7 @@ use crate::udf;
 /// What a person may choose about a session.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Hides every event recorded later; default the last row that is not the ledger's own.
+    /// Hides every event recorded later; default the last row that is no seal, heartbeat or the like of the ledger's own.
     pub as_of: Option<Timestamp>,
     /// What the metrics are about; default the last month of `zone` that had ended at `as_of`.
     pub period: Option<Period>,
@@ -73,7 +73,7 @@ impl Session {
             Some(period) => period.window(),
             None => Period::last_complete_month(as_of, options.zone)?.window(),
         };
-        let asked = parameters_batch(as_of, window, &parameters);
+        let asked = parameters_batch(as_of, window, options.zone, &parameters);
         let fixed = BTreeMap::from([
             ("log", log),
             ("parameters", table(asked)?),
@@ -164,7 +164,10 @@ fn context(source: &Source, options: &Options) -> Result<SessionContext, Error> 
     settings.execution.time_zone = Some("UTC".to_owned());
     // One pass: the further ones change nothing in our views and took half of the time.
     settings.optimizer.max_passes = 1;
-    settings.optimizer.enable_dynamic_filter_pushdown = false;
+    // By its key, which takes the three settings below it along; the field does not.
+    settings
+        .set("datafusion.optimizer.enable_dynamic_filter_pushdown", "false")
+        .expect("the engine has this setting");
     let ctx = SessionContext::new_with_config_rt(config, runtime(options)?);
     for name in NOT_REPEATABLE {
         ctx.deregister_udf(name);
@@ -208,7 +211,8 @@ fn connect(ctx: &SessionContext, tables: &Arc<Tables>) -> Result<(), Error> {
     Ok(())
 }
 
-/// When the last row that is not the ledger's own was recorded; a log of nothing else answers with its last row.
+/// When the last row was recorded that is not the ledger's own, identities apart; a log of nothing else answers with its
+/// last row.
 async fn last_recorded(
     ctx: &SessionContext,
     log: Arc<dyn TableProvider>,
@@ -216,15 +220,18 @@ async fn last_recorded(
     let failed = |error: DataFusionError| Error::of_ours(error, "log");
     ctx.register_catalog(CATALOG, Arc::new(MemoryCatalogProvider::new()));
     let query = async {
-        let frame = ctx.read_table(log)?.select_columns(&["kind", "recorded_at"])?;
+        let frame = ctx.read_table(log)?.select_columns(&["kind", "phase", "recorded_at"])?;
         frame.collect().await
     };
     let (mut ours, mut others) = (None, None);
     for batch in query.await.map_err(failed)? {
-        let kinds = batch.column(0).as_string::<i32>();
-        let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
-        for (kind, at) in kinds.iter().zip(times.iter()) {
-            let last = if kind == Some(kinds::LEDGER) { &mut ours } else { &mut others };
+        let (kinds, phases) =
+            (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+        for ((kind, phase), at) in kinds.iter().zip(phases.iter()).zip(times.iter()) {
+            // Whose account is whose is news; seals and heartbeats are not.
+            let own = kind == Some(kinds::LEDGER) && phase != Some("identity");
+            let last = if own { &mut ours } else { &mut others };
             *last = (*last).max(at);
         }
     }
@@ -239,9 +246,14 @@ fn table(batch: RecordBatch) -> Result<Arc<dyn TableProvider>, Error> {
     Ok(Arc::new(made.map_err(|e| Error::of_ours(e, "tables"))?))
 }
 
-/// The one row of `parameters`: `as_of`, `window_start`, `window_end`, every duration as `<name>_us`, and
+/// The one row of `parameters`: `as_of`, `window_start`, `window_end`, `zone`, every duration as `<name>_us`, and
 /// `burn_threshold`.
-fn parameters_batch(as_of: Timestamp, window: Window, parameters: &Parameters) -> RecordBatch {
+fn parameters_batch(
+    as_of: Timestamp,
+    window: Window,
+    zone: Tz,
+    parameters: &Parameters,
+) -> RecordBatch {
     let instant = |at: Timestamp| -> ArrayRef {
         Arc::new(TimestampMicrosecondArray::from(vec![at.micros()]).with_timezone("UTC"))
     };
@@ -255,7 +267,8 @@ fn parameters_batch(as_of: Timestamp, window: Window, parameters: &Parameters) -
             (name.to_owned(), Arc::new(udf::decimals(vec![Some(n.into())])) as ArrayRef)
         }
     });
-    batch(times.into_iter().chain(values))
+    let zone = Arc::new(StringArray::from(vec![zone.name()])) as ArrayRef;
+    batch(times.into_iter().chain([("zone".to_owned(), zone)]).chain(values))
 }
 
 /// `kinds(kind, phase, rank)`: the canonical order of rows of equal time.

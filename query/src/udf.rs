@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use chrono::DateTime;
+use chrono_tz::Tz;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -86,6 +88,11 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
             Op::ToTimestamp,
             Signature::exact(vec![DataType::Int64], Volatility::Immutable),
         ),
+        (
+            "local_month",
+            Op::LocalMonth,
+            Signature::exact(vec![instant(), DataType::Utf8], Volatility::Immutable),
+        ),
         ("ratio", Op::Ratio, two()),
         ("mean_us", Op::Mean, two()),
         ("wilson_low", Op::WilsonLow, two()),
@@ -107,6 +114,8 @@ enum Op {
     EpochUs,
     /// `to_timestamp_us(microseconds)`: the instant that many microseconds after 1970, the other way round.
     ToTimestamp,
+    /// `local_month(timestamp, zone)`: the month, as `2026-10`, that the instant lies in where the IANA zone holds.
+    LocalMonth,
     /// `ratio(numerator, denominator)`: see [`ratio`].
     Ratio,
     /// `mean_us(sum, count)`: see [`mean`].
@@ -137,6 +146,7 @@ impl ScalarUDFImpl for Function {
         Ok(match self.op {
             Op::EpochUs | Op::Mean => DataType::Int64,
             Op::ToTimestamp => instant(),
+            Op::LocalMonth => DataType::Utf8,
             Op::Ratio | Op::WilsonLow | Op::WilsonHigh => DataType::Decimal128(18, 6),
         })
     }
@@ -153,6 +163,7 @@ impl ScalarUDFImpl for Function {
                 let times = numbers.reinterpret_cast::<TimestampMicrosecondType>();
                 Arc::new(times.with_timezone("UTC"))
             }
+            Op::LocalMonth => Arc::new(months(&columns)?),
             Op::Mean => {
                 let cells = self.cells(&columns)?.into_iter();
                 let narrow = cells.map(|cell| cell.map(i64::try_from).transpose());
@@ -184,7 +195,7 @@ impl Function {
 
     fn cell(&self, left: i64, right: i64) -> Option<i128> {
         match self.op {
-            Op::EpochUs | Op::ToTimestamp => None,
+            Op::EpochUs | Op::ToTimestamp | Op::LocalMonth => None,
             Op::Ratio => ratio(left, right),
             Op::Mean => mean(left, right),
             Op::WilsonLow => wilson(left, right).map(|[low, _]| low),
@@ -195,6 +206,19 @@ impl Function {
     fn overflow(&self) -> DataFusionError {
         DataFusionError::Execution(format!("{}: the result has more than 18 digits", self.name))
     }
+}
+
+/// The months of a column of instants in a column of zones.
+fn months(columns: &[ArrayRef]) -> Result<StringArray> {
+    let times = columns[0].as_primitive::<TimestampMicrosecondType>().iter();
+    let month = |(at, zone): (Option<i64>, Option<&str>)| {
+        let Some((at, zone)) = at.and_then(DateTime::from_timestamp_micros).zip(zone) else {
+            return Ok(None);
+        };
+        let zone: Tz = zone.parse().map_err(|e| DataFusionError::Execution(format!("{e}")))?;
+        Ok(Some(at.with_timezone(&zone).format("%Y-%m").to_string()))
+    };
+    times.zip(columns[1].as_string::<i32>()).map(month).collect()
 }
 
 /// The first magnitude that `Decimal(18,6)` does not hold.

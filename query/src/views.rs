@@ -29,8 +29,12 @@ macro_rules! files {
 /// File names without `.sql`: the order number, `_`, the view's name. A view reads only views above it.
 const FILES: &[(&str, &str)] = files![
     "10_events",
+    "10_identities",
+    "10_renamed_people",
+    "10_resolved_events",
     "11_facts",
     "12_approval_rows",
+    "13_person_directories",
     "20_version_identities",
     "21_rollback_rows",
     "22_deployment_rows",
@@ -68,6 +72,7 @@ const FILES: &[(&str, &str)] = files![
     "71_rollback_episodes",
     "72_cooldowns",
     "73_reapplies",
+    "74_rollback_times",
     "80_timeline",
     "81_services",
     "82_approvals",

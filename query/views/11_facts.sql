@@ -1,9 +1,10 @@
 -- view:  facts
--- shows: every event except corrections and the ledger's own entries, as corrected: what was retracted is gone, what was
---        amended has its last amended columns
--- adds:  slot (service/environment[/region], with % and / inside a part as %25 and %2F), ord (the canonical order of all rows: time, place of kind and phase, event id), backfilled (a file or poll
---        row that occurred before the source's first push), corrected (some amendment applied)
--- reads: events, kinds
+-- shows: every event except corrections and the ledger's own entries, as corrected: what was retracted is gone, what
+--        was amended has its last amended columns, and linked pseudonyms are one
+-- adds:  slot (service/environment[/region], with % and / inside a part as %25 and %2F), ord (the canonical order of
+--        all rows: time, place of kind and phase, event id), backfilled (a file or poll row that occurred before the
+--        source's first push), corrected (some amendment applied)
+-- reads: events, resolved_events, kinds
 -- rules: docs/metrics.md, "Corrections"; corner cases 3, 35, 45. A retraction may itself be retracted, four deep
 with retractions as (
   select event_id, amends_event_id as target from events where kind = 'correction' and phase = 'retracted'
@@ -19,7 +20,7 @@ effective as (
 ),
 amendments as (
   select a.*
-  from events a
+  from resolved_events a
   where a.kind = 'correction' and a.phase = 'amended'
     and not exists (select 1 from effective x where x.target = a.event_id)
 ),
@@ -32,7 +33,8 @@ patches as (
     last_value(comment_commitment order by seq) filter (where comment_commitment is not null) as comment_commitment,
     last_value(message_commitment order by seq) filter (where message_commitment is not null) as message_commitment,
     last_value(url_commitment order by seq) filter (where url_commitment is not null) as url_commitment,
-    last_value(backout_plan_commitment order by seq) filter (where backout_plan_commitment is not null) as backout_plan_commitment,
+    last_value(backout_plan_commitment order by seq)
+      filter (where backout_plan_commitment is not null) as backout_plan_commitment,
     last_value(service order by seq) filter (where service is not null) as service,
     last_value(service_namespace order by seq) filter (where service_namespace is not null) as service_namespace,
     last_value(environment order by seq) filter (where environment is not null) as environment,
@@ -91,10 +93,14 @@ patches as (
     last_value(data_classes order by seq) filter (where data_classes is not null) as data_classes,
     last_value(records_exposed order by seq) filter (where records_exposed is not null) as records_exposed,
     last_value(reported_started_at order by seq) filter (where reported_started_at is not null) as reported_started_at,
-    last_value(reported_detected_at order by seq) filter (where reported_detected_at is not null) as reported_detected_at,
-    last_value(reported_acknowledged_at order by seq) filter (where reported_acknowledged_at is not null) as reported_acknowledged_at,
-    last_value(reported_mitigated_at order by seq) filter (where reported_mitigated_at is not null) as reported_mitigated_at,
-    last_value(reported_resolved_at order by seq) filter (where reported_resolved_at is not null) as reported_resolved_at,
+    last_value(reported_detected_at order by seq)
+      filter (where reported_detected_at is not null) as reported_detected_at,
+    last_value(reported_acknowledged_at order by seq)
+      filter (where reported_acknowledged_at is not null) as reported_acknowledged_at,
+    last_value(reported_mitigated_at order by seq)
+      filter (where reported_mitigated_at is not null) as reported_mitigated_at,
+    last_value(reported_resolved_at order by seq)
+      filter (where reported_resolved_at is not null) as reported_resolved_at,
     last_value(signal order by seq) filter (where signal is not null) as signal,
     last_value(signal_kind order by seq) filter (where signal_kind is not null) as signal_kind,
     last_value(signal_state order by seq) filter (where signal_state is not null) as signal_state,
@@ -142,8 +148,10 @@ patches as (
     last_value(retained_until order by seq) filter (where retained_until is not null) as retained_until,
     last_value(expected_count order by seq) filter (where expected_count is not null) as expected_count,
     last_value(tier order by seq) filter (where tier is not null) as tier,
-    last_value(objective_recovery_s order by seq) filter (where objective_recovery_s is not null) as objective_recovery_s,
-    last_value(objective_rollback_s order by seq) filter (where objective_rollback_s is not null) as objective_rollback_s,
+    last_value(objective_recovery_s order by seq)
+      filter (where objective_recovery_s is not null) as objective_recovery_s,
+    last_value(objective_rollback_s order by seq)
+      filter (where objective_rollback_s is not null) as objective_rollback_s,
     last_value(tags order by seq) filter (where tags is not null) as tags
   from amendments
   group by amends_event_id
@@ -297,7 +305,7 @@ corrected as (
     p.target is not null as corrected,
     coalesce(k.rank, 1000000) as rank,
     f.first_push
-  from events e
+  from resolved_events e
   left join patches p on p.target = e.event_id
   left join kinds k on k.kind = e.kind and k.phase = e.phase
   left join first_pushes f on f.source = e.source

@@ -4,7 +4,7 @@
 -- rules: docs/metrics.md, corner case 37: an approval without an id is that of its deployment, else of its change
 with keyed as (
   select f.*,
-    coalesce(f.approval_id, concat('deployment:', f.deployment_id), concat('change:', f.change_id)) as approval_key
+    coalesce(f.approval_id, 'deployment:' || f.deployment_id, 'change:' || f.change_id) as approval_key
   from facts f
   where f.kind = 'approval'
 ),

@@ -22,7 +22,8 @@ labels as (
   group by service, version
 ),
 resolved as (
-  select distinct service, 'digest' as key_kind, artifact_digest as key, artifact_digest as digest, cast(null as text) as commit_sha
+  select distinct service, 'digest' as key_kind, artifact_digest as key, artifact_digest as digest,
+    cast(null as text) as commit_sha
   from named
   where artifact_digest is not null
   union all
@@ -30,14 +31,16 @@ resolved as (
   from commit_digests
   union all
   select l.service, 'label' as key_kind, l.version as key,
-    case when l.digests = 1 then l.digest when l.digests = 0 and l.commits = 1 and c.digests = 1 then c.digest end as digest,
+    case when l.digests = 1 then l.digest when l.digests = 0 and l.commits = 1 and c.digests = 1 then c.digest end
+      as digest,
     case when l.digests = 0 and l.commits = 1 then l.commit_sha end as commit_sha
   from labels l
   left join commit_digests c on c.service = l.service and c.commit_sha = l.commit_sha
 )
 select service, key_kind, key,
   coalesce(digest, commit_sha, key) as version_identity,
-  case when digest is not null then 'digest' when commit_sha is not null then 'commit' else 'label' end as identity_grade,
+  case when digest is not null then 'digest' when commit_sha is not null then 'commit' else 'label' end
+    as identity_grade,
   row_number() over (
     partition by service, key
     order by case key_kind when 'label' then 1 when 'commit' then 2 else 3 end) = 1 as preferred

@@ -34,10 +34,12 @@ marks as (
     min(occurred_at) filter (where phase = 'queued') as queued_at,
     min(occurred_at) filter (where phase = 'started') as started_at,
     min(ord) filter (where phase = 'started') as started_ord,
-    coalesce(min(occurred_at) filter (where phase = 'live'), min(occurred_at) filter (where phase = 'succeeded')) as live_at,
+    coalesce(min(occurred_at) filter (where phase = 'live'), min(occurred_at) filter (where phase = 'succeeded'))
+      as live_at,
     coalesce(min(ord) filter (where phase = 'live'), min(ord) filter (where phase = 'succeeded')) as live_ord,
     last_value(phase order by ord) filter (where phase in ('live', 'succeeded', 'failed', 'cancelled')) as end_phase,
-    last_value(occurred_at order by ord) filter (where phase in ('live', 'succeeded', 'failed', 'cancelled')) as finished_at,
+    last_value(occurred_at order by ord)
+      filter (where phase in ('live', 'succeeded', 'failed', 'cancelled')) as finished_at,
     min(occurred_at) as first_at,
     min(ord) as first_ord,
     count(*) as row_count

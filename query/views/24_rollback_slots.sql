@@ -1,12 +1,14 @@
 -- view:  rollback_slots
 -- shows: one row per rollback and slot: what the rollback's own rows say, and the deployment that carries it there
 -- reads: rollback_rows, deployment_marks
--- rules: docs/metrics.md, corner cases 7, 19. A row without region speaks for all regions of its service and environment
+-- rules: docs/metrics.md, corner cases 7, 19. A row without region speaks for all regions of its service and
+--        environment
 with carriers as (
   select carries as rollback_id, coalesce(service, '') as service, coalesce(environment, '') as environment,
     coalesce(region, '') as region,
     -- Of several attempts the last that went live, else the last that began.
-    last_value(deployment_id order by case when live_ord is null then 0 else 1 end, coalesce(live_ord, first_ord)) as deployment_id
+    last_value(deployment_id order by case when live_ord is null then 0 else 1 end, coalesce(live_ord, first_ord))
+      as deployment_id
   from deployment_marks
   where carries is not null
   group by carries, coalesce(service, ''), coalesce(environment, ''), coalesce(region, '')
@@ -32,10 +34,13 @@ own as (
   select s.rollback_id, s.service, s.environment, s.region,
     min(r.occurred_at) filter (where r.phase = 'started') as started_at,
     min(r.ord) filter (where r.phase = 'started') as started_ord,
-    coalesce(min(r.occurred_at) filter (where r.phase = 'live'), min(r.occurred_at) filter (where r.phase = 'succeeded')) as live_at,
+    coalesce(min(r.occurred_at) filter (where r.phase = 'live'),
+      min(r.occurred_at) filter (where r.phase = 'succeeded')) as live_at,
     coalesce(min(r.ord) filter (where r.phase = 'live'), min(r.ord) filter (where r.phase = 'succeeded')) as live_ord,
-    last_value(r.phase order by r.ord) filter (where r.phase in ('live', 'succeeded', 'failed', 'cancelled')) as end_phase,
-    last_value(r.occurred_at order by r.ord) filter (where r.phase in ('live', 'succeeded', 'failed', 'cancelled')) as ended_at
+    last_value(r.phase order by r.ord)
+      filter (where r.phase in ('live', 'succeeded', 'failed', 'cancelled')) as end_phase,
+    last_value(r.occurred_at order by r.ord)
+      filter (where r.phase in ('live', 'succeeded', 'failed', 'cancelled')) as ended_at
   from slots s
   left join rows r on r.rollback_id = s.rollback_id and r.at_service = s.service and r.at_environment = s.environment
     and (r.region is null or r.region = s.region)

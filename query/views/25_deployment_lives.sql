@@ -14,7 +14,8 @@ with stated as (
 ),
 -- A live mark that a deployment lacks comes from the rollback that it carries; the slot has one carrier, so one taker.
 spoken_of as (
-  select m.deployment_id, m.service, m.environment, m.environment_tier, m.region, m.version, m.artifact_digest, m.commit_sha,
+  select m.deployment_id, m.service, m.environment, m.environment_tier, m.region, m.version, m.artifact_digest,
+    m.commit_sha,
     coalesce(m.to_version, t.to_version) as target, m.committed_at, m.strategy, m.change_id, m.change_type, m.planned,
     m.actor, m.actor_kind, m.incident_id, m.carries as rollback_id, m.rollback_of, coalesce(m.drill, t.drill) as drill,
     coalesce(m.recognised_by, t.recognised_by) as recognised_by,
@@ -28,7 +29,8 @@ spoken_of as (
   left join stated t on t.rollback_id = m.carries
 ),
 alone as (
-  select concat('rollback:', s.rollback_id, case when s.region is not null then concat('/', s.region) else '' end) as deployment_id,
+  select concat('rollback:', s.rollback_id, case when s.region is not null then concat('/', s.region) else '' end)
+    as deployment_id,
     s.service, s.environment, t.environment_tier, s.region,
     cast(null as text) as version, cast(null as text) as artifact_digest, cast(null as text) as commit_sha,
     t.to_version as target, nullif(s.live_at, s.live_at) as committed_at, cast(null as text) as strategy,
@@ -36,7 +38,8 @@ alone as (
     cast(null as text) as actor, cast(null as text) as actor_kind, t.incident_id, s.rollback_id,
     cast(null as text) as rollback_of, t.drill, t.recognised_by, true as called_rollback,
     nullif(s.live_at, s.live_at) as queued_at, s.started_at, s.started_ord, s.live_at, s.live_ord, s.end_phase,
-    s.ended_at as finished_at, coalesce(s.started_at, s.live_at) as first_at, coalesce(s.started_ord, s.live_ord) as first_ord
+    s.ended_at as finished_at, coalesce(s.started_at, s.live_at) as first_at,
+    coalesce(s.started_ord, s.live_ord) as first_ord
   from rollback_slots s
   join stated t on t.rollback_id = s.rollback_id
   where s.deployment_id is null and s.live_ord is not null
@@ -49,10 +52,12 @@ every as (
 select e.deployment_id, e.service, e.environment, e.environment_tier, e.region,
   concat(replace(replace(e.service, '%', '%25'), '/', '%2F'),
     '/', replace(replace(coalesce(e.environment, ''), '%', '%25'), '/', '%2F'),
-    case when e.region is not null then concat('/', replace(replace(e.region, '%', '%25'), '/', '%2F')) else '' end) as slot,
+    case when e.region is not null then concat('/', replace(replace(e.region, '%', '%25'), '/', '%2F')) else '' end)
+      as slot,
   coalesce(e.environment_tier = 'production', e.environment in ('production', 'prod'), false) as production,
   coalesce(e.version, case when e.artifact_digest is null and e.commit_sha is null then e.target end) as version,
-  e.artifact_digest, e.commit_sha, e.committed_at, e.strategy, e.change_id, e.change_type, e.planned, e.actor, e.actor_kind,
+  e.artifact_digest, e.commit_sha, e.committed_at, e.strategy, e.change_id, e.change_type, e.planned, e.actor,
+  e.actor_kind,
   e.incident_id, e.rollback_id, e.rollback_of, coalesce(e.drill, false) as drill, e.recognised_by, e.called_rollback,
   coalesce(e.artifact_digest,
     case when c.identity_grade = 'digest' then c.version_identity end,

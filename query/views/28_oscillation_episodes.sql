@@ -2,7 +2,8 @@
 -- shows: one row per maximal run of at least two flips in a slot
 -- adds:  from_position and to_position, the entries of slot_history that it covers
 -- reads: slot_history
--- rules: docs/metrics.md, "Oscillation"; corner case 27: from its first flip − 2 to its last flip; its time is its first flip's
+-- rules: docs/metrics.md, "Oscillation"; corner case 27: from its first flip − 2 to its last flip; its time is its
+--        first flip's
 with runs as (
   select *, position - row_number() over (partition by slot order by position) as run
   from slot_history

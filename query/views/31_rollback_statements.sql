@@ -48,15 +48,20 @@ carried as (
   left join deployments d on d.deployment_id = a.deployment_id
   group by a.rollback_id
 )
-select c.rollback_id, coalesce(s.named, false) as named, s.environment_tier, coalesce(c.production, false) as carrier_production,
-  coalesce(s.rollback_of, c.rollback_of) as rollback_of, s.from_version, s.to_version, s.mechanism, s.trigger, s.trigger_condition,
+select c.rollback_id, coalesce(s.named, false) as named, s.environment_tier,
+  coalesce(c.production, false) as carrier_production,
+  coalesce(s.rollback_of, c.rollback_of) as rollback_of, s.from_version, s.to_version, s.mechanism, s.trigger,
+  s.trigger_condition,
   s.signals, s.policy_id, coalesce(s.recognised_by, c.class_method, 'explicit') as recognised_by,
   coalesce(s.incident_id, c.incident_id) as incident_id, s.override, coalesce(s.drill, c.drill, false) as drill,
-  coalesce(s.decided_at, s.requested_at, case when s.trigger = 'automatic' then coalesce(s.started_at, c.started_at) end) as decided_at,
+  coalesce(s.decided_at, s.requested_at,
+    case when s.trigger = 'automatic' then coalesce(s.started_at, c.started_at) end) as decided_at,
   case when s.decided_at is not null then s.decided_by else s.requested_by end as decided_by,
   coalesce(s.approved_at, c.approved_at) as approved_at, coalesce(s.approver, c.approver) as approver,
   coalesce(s.started_at, c.started_at) as started_at,
-  coalesce(s.started_at, c.started_at, s.decided_at, s.requested_at, c.first_live_at, s.first_at, c.first_at) as begin_at,
-  coalesce(s.started_ord, c.started_ord, s.decided_ord, s.requested_ord, c.first_live_ord, s.first_ord, c.first_ord) as begin_ord
+  coalesce(s.started_at, c.started_at, s.decided_at, s.requested_at, c.first_live_at, s.first_at, c.first_at)
+    as begin_at,
+  coalesce(s.started_ord, c.started_ord, s.decided_ord, s.requested_ord, c.first_live_ord, s.first_ord, c.first_ord)
+    as begin_ord
 from carried c
 left join stated s on s.rollback_id = c.rollback_id

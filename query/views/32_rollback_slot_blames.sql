@@ -1,10 +1,25 @@
 -- view:  rollback_slot_blames
 -- shows: one row per rollback and slot with the version that it is blamed on there, and since when that had been live
 -- adds:  blamed_position and target_position in slot_history; the entries between them are collateral
--- reads: rollback_attempts, rollback_statements, slot_history, deployments
--- rules: docs/metrics.md, "Blame"; corner case 23: `rollback_of` for its own slot, else the version live at the begin; never the
---        target itself
-with live_then as (
+-- reads: rollback_attempts, rollback_statements, rollback_rows, deployment_rows, slot_history, deployments
+-- rules: docs/metrics.md, "Blame"; corner case 23: `rollback_of` for its own slot, else the version live at the begin;
+--        never the target itself
+with named as (
+  select rollback_id, rollback_of, 1 as own, ord from rollback_rows where rollback_of is not null
+  union all
+  select a.rollback_id, r.rollback_of, 0, r.ord
+  from rollback_attempts a
+  join deployment_rows r on r.deployment_key = a.deployment_id
+  where r.rollback_of is not null
+),
+-- Of what its rows name in one slot, the last; its own rows before those of the deployments that carry it.
+named_there as (
+  select n.rollback_id, d.slot, last_value(d.deployment_id order by n.own, n.ord) as deployment_id
+  from named n
+  join deployments d on d.deployment_id = n.rollback_of
+  group by n.rollback_id, d.slot
+),
+live_then as (
   select a.rollback_id, a.slot, h.position, h.version_key, h.version, h.deployment_id, h.live_from,
     row_number() over (partition by a.rollback_id, a.slot order by h.live_ord desc) as back
   from rollback_attempts a
@@ -21,7 +36,8 @@ blamed as (
     l.position as found_position
   from rollback_attempts a
   join rollback_statements s on s.rollback_id = a.rollback_id
-  left join deployments f on f.deployment_id = s.rollback_of and f.slot = a.slot
+  left join named_there n on n.rollback_id = a.rollback_id and n.slot = a.slot
+  left join deployments f on f.deployment_id = n.deployment_id
   left join live_then l on l.rollback_id = a.rollback_id and l.slot = a.slot and l.back = 1
 ),
 judged as (
@@ -34,7 +50,8 @@ targets as (
   where h.position < j.found_position
   group by j.rollback_id, j.slot
 )
-select j.rollback_id, j.slot, j.place, j.service, j.environment, j.region, j.deployment_id, j.target_key, j.target_version,
+select j.rollback_id, j.slot, j.place, j.service, j.environment, j.region, j.deployment_id, j.target_key,
+  j.target_version,
   j.started_at, j.live_at, j.live_ord, j.outcome, j.ended_at,
   case when j.is_blamed then j.found_key end as blamed_key,
   case when j.is_blamed then j.found_version end as blamed_version,

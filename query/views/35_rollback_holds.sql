@@ -1,7 +1,7 @@
 -- view:  rollback_holds
 -- shows: one row per rollback that is live everywhere: how its guarded SLIs did afterwards
--- adds:  series_count, data_count (guarded series with a sample in [live, live + D + H]), held_count (series with a hold),
---        hold_from_us (start of the last series' first hold, NULL unless all have one within D)
+-- adds:  series_count, data_count (guarded series with a sample in [live, live + D + H]), held_count (series with a
+--        hold), hold_from_us (start of the last series' first hold, NULL unless all have one within D)
 -- reads: rollback_attempts, rollback_statements, sli_samples, sli_spans, parameters (hold_us, verify_deadline_us)
 -- rules: docs/metrics.md, "SLI recovery after rollback"; corner cases 22, 34
 with lives as (
@@ -11,7 +11,8 @@ with lives as (
   having count(*) = count(case when a.outcome = 'succeeded' then a.live_at end)
 ),
 places as (
-  select distinct l.rollback_id, l.live_us, coalesce(a.service, '') as service, coalesce(a.environment, '') as environment,
+  select distinct l.rollback_id, l.live_us, coalesce(a.service, '') as service,
+    coalesce(a.environment, '') as environment,
     coalesce(a.region, '') as region
   from lives l
   join rollback_attempts a on a.rollback_id = l.rollback_id
@@ -21,7 +22,8 @@ asked as (
 ),
 sampled as (
   select p.rollback_id, p.live_us, s.service, s.environment, s.region, s.series,
-    max(case when s.from_us >= p.live_us and s.from_us <= p.live_us + q.verify_deadline_us + q.hold_us then 1 else 0 end) as has_data
+    max(case when s.from_us >= p.live_us and s.from_us <= p.live_us + q.verify_deadline_us + q.hold_us then 1
+      else 0 end) as has_data
   from places p
   cross join parameters q
   join sli_samples s on s.service = p.service and s.environment = p.environment

@@ -9,7 +9,8 @@ with claims as (
     last_value(event_id order by ord) as event_id,
     last_value(reported_started_at order by ord) filter (where reported_started_at is not null) as started_at,
     last_value(reported_detected_at order by ord) filter (where reported_detected_at is not null) as detected_at,
-    last_value(reported_acknowledged_at order by ord) filter (where reported_acknowledged_at is not null) as acknowledged_at,
+    last_value(reported_acknowledged_at order by ord)
+      filter (where reported_acknowledged_at is not null) as acknowledged_at,
     last_value(reported_mitigated_at order by ord) filter (where reported_mitigated_at is not null) as mitigated_at,
     last_value(reported_resolved_at order by ord) filter (where reported_resolved_at is not null) as resolved_at,
     count(*) filter (where phase = 'started') as started,

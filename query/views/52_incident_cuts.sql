@@ -18,7 +18,8 @@ with recursive walk as (
   from (
     select *,
       counts and cut = 'reopened'
-        and epoch_us(cut_at) - epoch_us(coalesce(before_resolved_at, before_closed_at, before_verified_at)) > reopen_window_us as again
+        and epoch_us(cut_at) - epoch_us(coalesce(before_resolved_at, before_closed_at, before_verified_at))
+          > reopen_window_us as again
     from (
       select s.*, w.generation, w.acted as before_acted, w.verified_at as before_verified_at,
         w.resolved_at as before_resolved_at, w.closed_at as before_closed_at, p.reopen_window_us,

@@ -1,8 +1,8 @@
 -- view:  incident_generations
 -- shows: one row per incident; an incident that came back after `reopen_window` is one more, `<id>#2`, which inherits
 --        what earlier rows stated
--- adds:  the rows of it (from_position, until_position exclusive), the span in which a rollback may be tied to it by time
---        (open_from, open_until; no open_until while it has no end since the last cut)
+-- adds:  the rows of it (from_position, until_position exclusive), the span in which a rollback may be tied to it by
+--        time (open_from, open_until; no open_until while it has no end since the last cut)
 -- reads: facts, incident_rows, incident_cuts
 -- rules: docs/metrics.md, corner cases 2, 14, 16, 17
 with spans as (
@@ -70,7 +70,8 @@ select
   coalesce(b.begins_at, m.started_at, m.detected_at) as open_from,
   m.last_end_at as open_until,
   coalesce(m.last_turn = 'cancelled', false) as cancelled,
-  coalesce(s.environment_tier = 'production', s.environment is null or s.environment in ('production', 'prod')) as production,
+  coalesce(s.environment_tier = 'production', s.environment is null or s.environment in ('production', 'prod'))
+    as production,
   case
     when b.generation = 1 then s.recurrence_of
     when b.generation = 2 then b.base_id

@@ -4,8 +4,8 @@
 --        inferred (live while an incident of the service and environment was open); the best grade wins
 -- reads: rollback_marks, rollback_slot_blames, incident_generations, incident_services,
 --        incident_roots
--- rules: docs/metrics.md, "Tie of rollback and incident"; corner cases 16, 17. A rollback that names an incident which is not
---        in the log is tied to none
+-- rules: docs/metrics.md, "Tie of rollback and incident"; corner cases 16, 17. A rollback that names an incident which
+--        is not in the log is tied to none
 with rollbacks_to_tie as (
   select r.*
   from rollback_marks r
@@ -27,7 +27,8 @@ candidates as (
   join incident_generations g on g.asserted_cause = b.deployment_id
 ),
 rooted as (
-  select c.rollback_id, c.drill, c.grade, g.incident_id, coalesce(g.own_started_at, g.own_detected_at) as started_at, g.drill as incident_drill,
+  select c.rollback_id, c.drill, c.grade, g.incident_id, coalesce(g.own_started_at, g.own_detected_at) as started_at,
+    g.drill as incident_drill,
     row_number() over (partition by c.rollback_id, c.grade, t.root_id order by g.generation desc) as latest
   from candidates c
   join incident_roots t on t.base_id = c.base_id
@@ -43,7 +44,8 @@ by_time as (
     and r.live_at >= o.open_from and (o.open_until is null or r.live_at <= o.open_until)
 ),
 timed as (
-  select c.rollback_id, c.drill, 3 as grade, g.incident_id, coalesce(g.own_started_at, g.own_detected_at) as started_at, g.drill as incident_drill, g.cancelled,
+  select c.rollback_id, c.drill, 3 as grade, g.incident_id,
+    coalesce(g.own_started_at, g.own_detected_at) as started_at, g.drill as incident_drill, g.cancelled,
     row_number() over (partition by c.rollback_id, t.root_id order by g.generation desc) as latest
   from by_time c
   join incident_roots t on t.base_id = c.base_id
@@ -52,7 +54,9 @@ timed as (
 allowed as (
   select rollback_id, grade, incident_id, started_at from rooted where latest = 1 and drill = incident_drill
   union all
-  select rollback_id, grade, incident_id, started_at from timed where latest = 1 and drill = incident_drill and not cancelled
+  select rollback_id, grade, incident_id, started_at
+  from timed
+  where latest = 1 and drill = incident_drill and not cancelled
 ),
 ranked as (
   select *,

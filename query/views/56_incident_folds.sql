@@ -1,8 +1,8 @@
 -- view:  incident_folds
 -- shows: what the duplicates of an incident know earlier than it does: the earliest start and the earliest detection
 -- reads: incident_generations, incident_roots
--- rules: docs/metrics.md, "duplicate_of"; corner cases 10, 16. A duplicate folds into the latest generation that had begun
---        at its own first mark, else into the first
+-- rules: docs/metrics.md, "duplicate_of"; corner cases 10, 16. A duplicate folds into the latest generation that had
+--        begun at its own first mark, else into the first
 with children as (
   select g.base_id, t.root_id, g.own_started_at, g.own_detected_at,
     coalesce(least(g.own_started_at, g.own_detected_at), g.first_at) as first_at

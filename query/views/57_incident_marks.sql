@@ -1,6 +1,6 @@
 -- view:  incident_marks
--- shows: everything that may bound a phase of an incident, in canonical order: its own marks, the marks of the rollbacks
---        tied to it (borrowed), reopenings, failed verifications
+-- shows: everything that may bound a phase of an incident, in canonical order: its own marks, the marks of the
+--        rollbacks tied to it (borrowed), reopenings, failed verifications
 -- adds:  segment, the number of reopenings and failed verifications up to and including the row
 -- reads: incident_generations, incident_rows, ties, rollback_marks, facts, kinds
 -- rules: docs/metrics.md, "From events to entities"; corner cases 9, 10, 15. Nothing borrowed reaches into the next

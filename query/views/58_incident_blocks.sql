@@ -1,7 +1,7 @@
 -- view:  incident_blocks
 -- shows: one row per segment of an incident: its earliest own marks, and the cut that begins it
--- adds:  block, which grows at each reopening that has an own end right before it: such a reopening counts whatever else
---        is decided, so that no pass crosses it
+-- adds:  block, which grows at each reopening that has an own end right before it: such a reopening counts whatever
+--        else is decided, so that no pass crosses it
 -- reads: incident_marks, incident_generations
 -- rules: docs/metrics.md, corner cases 9, 14
 with rows as (
@@ -32,7 +32,8 @@ ended as (
     lead(cut_at) over (partition by incident_id order by segment) as next_cut_at
   from segments
 )
-select incident_id, segment, cut, cut_at, next_cut, next_cut_at, started_at, detected_at, decided_at, acted_at, verified_at, verified_grade,
+select incident_id, segment, cut, cut_at, next_cut, next_cut_at, started_at, detected_at, decided_at, acted_at,
+  verified_at, verified_grade,
   resolved_at, closed_at,
   sum(case when cut = 'reopened' and end_before is not null then 1 else 0 end) over (
     partition by incident_id order by segment rows between unbounded preceding and current row) as block

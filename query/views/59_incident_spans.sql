@@ -3,12 +3,14 @@
 --        with its marks in canonical order
 -- adds:  raw_*, the mark as stated; the mark itself is raised to the one before it when it is up to `disorder` early.
 --        invalid: an own mark is earlier than that. A borrowed one that is, or that would make a later own mark so, is
---        ignored instead (not as a detection, which only a start limits). counts: the cut that ends the span
---        ends a pass (a reopening after an end, a failed verification after acted and before any close)
+--        ignored instead (not as a detection, which only a start limits, one after the span included). counts: the cut
+--        that ends the span ends a pass (a reopening after an end, a failed verification after acted and before any
+--        close)
 -- reads: incident_blocks, incident_marks, incident_folds, parameters (disorder_us)
 -- rules: docs/metrics.md, corner cases 9, 10, 11, 14, 15, 36, 44
 with pairs as (
-  select a.incident_id, a.segment as from_segment, b.segment as last_segment, a.cut_at as from_at, b.next_cut, b.next_cut_at
+  select a.incident_id, a.segment as from_segment, b.segment as last_segment, a.cut_at as from_at, b.next_cut,
+    b.next_cut_at
   from incident_blocks a
   join incident_blocks b on b.incident_id = a.incident_id and b.block = a.block and b.segment >= a.segment
 ),
@@ -22,11 +24,19 @@ own as (
   join incident_blocks s on s.incident_id = p.incident_id and s.segment between p.from_segment and p.last_segment
   group by p.incident_id, p.from_segment, p.last_segment, p.from_at, p.next_cut, p.next_cut_at
 ),
+-- The start as stated anywhere, unless it is the detection.
+starts as (
+  select incident_id, nullif(min(started_at), min(detected_at)) as started_at
+  from incident_blocks
+  group by incident_id
+),
 -- One row per span and borrowed mark in it; the steps below look over all of a span's rows.
 lent as (
   select o.incident_id, o.from_segment, o.last_segment, o.from_at, o.next_cut, o.next_cut_at,
     case when o.from_segment = 0 then least(o.started_at, f.started_at) end as start_at,
     case when o.from_segment = 0 then least(o.detected_at, f.detected_at) end as detection_at,
+    case when o.started_at is null and o.detected_at is null and f.incident_id is null then s.started_at end
+      as later_start_at,
     o.decided_at as own_decided_at, o.acted_at as own_acted_at, o.verified_at as own_verified_at,
     o.verified_grade, o.closed_at as raw_closed_at,
     least(o.acted_at, o.verified_at, o.closed_at) as own_after_decided_at,
@@ -34,6 +44,7 @@ lent as (
     d.disorder_us, m.mark, m.at
   from own o
   left join incident_folds f on f.incident_id = o.incident_id
+  left join starts s on s.incident_id = o.incident_id
   left join incident_marks m on m.incident_id = o.incident_id and not m.own and m.mark <> 'failed'
     and m.segment between o.from_segment and o.last_segment
   cross join parameters d
@@ -42,8 +53,8 @@ alarmed as (
   select *,
     least(detection_at, min(case
       when from_segment = 0 and mark = 'decided automatically'
-        and (start_at is null or (start_at is not distinct from detection_at)
-          or epoch_us(at) >= epoch_us(start_at) - disorder_us)
+        and ((later_start_at is null and (start_at is null or start_at is not distinct from detection_at))
+          or epoch_us(at) >= epoch_us(coalesce(later_start_at, start_at)) - disorder_us)
       then at end) over (partition by incident_id, from_segment, last_segment)) as raw_detected_at
   from lent
 ),
@@ -100,7 +111,8 @@ choosing_verified as (
   from acted
 ),
 ended as (
-  select distinct incident_id, from_segment, last_segment, next_cut, next_cut_at, assumed, begin_at, floor_at, disorder_us,
+  select distinct incident_id, from_segment, last_segment, next_cut, next_cut_at, assumed, begin_at, floor_at,
+    disorder_us,
     start_at as raw_started_at, raw_detected_at, raw_decided_at, raw_acted_at, raw_verified_at, raw_closed_at,
     detected_at, decided_at, acted_at,
     own_decided_at, own_acted_at, own_verified_at,

@@ -1,7 +1,7 @@
 -- view:  incident_passes
 -- shows: one row per pass of an incident: its marks, how it ended, and its time by phase
--- adds:  ended_by (verified, failed, reopened, closed, open); *_missing, a phase that was entered and lacks a boundary: its
---        time is nobody's. A phase not entered is neither
+-- adds:  ended_by (verified, failed, reopened, closed, open); *_missing, a phase that was entered and lacks a boundary:
+--        its time is nobody's. A phase not entered is neither
 -- reads: incident_spans, parameters (as_of)
 -- rules: docs/metrics.md, "Split", "Reopened"; corner cases 9, 12, 13, 14, 15
 with recursive walk as (
@@ -9,7 +9,8 @@ with recursive walk as (
   from incident_spans
   where from_segment = 0 and last_segment = 0
   union all
-  select s.incident_id, s.from_segment, s.last_segment, s.next_cut, s.counts, w.pass + case when w.counts then 1 else 0 end
+  select s.incident_id, s.from_segment, s.last_segment, s.next_cut, s.counts,
+    w.pass + case when w.counts then 1 else 0 end
   from walk w
   join incident_spans s on s.incident_id = w.incident_id and s.last_segment = w.last_segment + 1
     and s.from_segment = case when w.counts then w.last_segment + 1 else w.from_segment end
@@ -30,7 +31,8 @@ passes as (
     end as end_at,
     case when s.from_segment > 0 then s.begin_at else s.detected_at end as decide_from
   from walk w
-  join incident_spans s on s.incident_id = w.incident_id and s.from_segment = w.from_segment and s.last_segment = w.last_segment
+  join incident_spans s on s.incident_id = w.incident_id and s.from_segment = w.from_segment
+    and s.last_segment = w.last_segment
   cross join parameters p
   where w.counts or w.next_cut is null
 ),

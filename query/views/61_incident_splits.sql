@@ -1,10 +1,11 @@
 -- view:  incident_splits
--- shows: one row per incident: its marks (detected, decided and acted of the first pass, verified and closed of the last),
---        and its time by phase, so that detect + decide + act + verify + unattributed = active
+-- shows: one row per incident: its marks (detected, decided and acted of the first pass, verified and closed of the
+--        last), and its time by phase, so that detect + decide + act + verify + unattributed = active
 -- reads: incident_passes, parameters (as_of)
 -- rules: docs/metrics.md, "Split"; corner cases 12, 13, 31, 44
 with firsts as (
-  select incident_id, assumed, begin_at, raw_started_at, raw_detected_at, raw_decided_at, raw_acted_at, detected_at, decided_at, acted_at
+  select incident_id, assumed, begin_at, raw_started_at, raw_detected_at, raw_decided_at, raw_acted_at, detected_at,
+    decided_at, acted_at
   from incident_passes
   where pass = 1
 ),
@@ -41,7 +42,8 @@ whole as (
 judged as (
   select *,
     coalesce(end_at < begin_at or (censored and as_of < begin_at), false) as negative,
-    not invalid and begin_at is not null and not coalesce(end_at < begin_at or (censored and as_of < begin_at), false) as timed,
+    not invalid and begin_at is not null
+      and not coalesce(end_at < begin_at or (censored and as_of < begin_at), false) as timed,
     case when invalid then 'invalid' when clamped then 'clamped' else 'ok' end as order_flag
   from whole
 ),
@@ -59,8 +61,10 @@ active as (
     case when timed then active_us when invalid then elapsed_total_us end as active_total_us
   from totals
 )
-select incident_id, passes, started_at, assumed, detected_at, decided_at, acted_at, verified_at, verified_grade, closed_at,
-  censored, case when not censored then end_at end as ended_at, order_flag, negative, reopen_count, failed_verifications,
+select incident_id, passes, started_at, assumed, detected_at, decided_at, acted_at, verified_at, verified_grade,
+  closed_at,
+  censored, case when not censored then end_at end as ended_at, order_flag, negative, reopen_count,
+  failed_verifications,
   detect_total_us as detect_us, decide_total_us as decide_us, act_total_us as act_us, verify_total_us as verify_us,
   active_total_us - coalesce(detect_total_us, 0) - coalesce(decide_total_us, 0) - coalesce(act_total_us, 0)
     - coalesce(verify_total_us, 0) as unattributed_us,

@@ -1,9 +1,10 @@
 -- view:  incident_links
 -- shows: the deployment that caused each incident, and how that is known; no row where it is not
 -- adds:  link_method: explicit (asserted), rollback (the last explicitly tied rollback that was live when the incident
---        ended rolled it back), inferred (the latest live in the service and environment, at most `link_window` before the
---        start; never a rollback or a restart, and none if one of those is the latest)
--- reads: incident_generations, incident_services, incident_splits, ties, rollback_marks, deployments, parameters (link_window_us)
+--        ended rolled it back), inferred (the latest live in the service and environment, at most `link_window` before
+--        the start; never a rollback or a restart, and none if one of those is the latest)
+-- reads: incident_generations, incident_services, incident_splits, ties, rollback_marks, deployments, parameters
+--        (link_window_us)
 -- rules: docs/metrics.md, "Linking an incident to a deployment"; corner case 18
 with explicit as (
   select incident_id, 1 as method, asserted_cause as deployment_id

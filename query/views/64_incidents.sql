@@ -15,7 +15,8 @@ with triggers as (
   group by t.incident_id
 ),
 joined as (
-  select g.*, s.started_at, s.assumed, s.detected_at, s.decided_at, s.acted_at, s.verified_at, s.verified_grade, s.closed_at,
+  select g.*, s.started_at, s.assumed, s.detected_at, s.decided_at, s.acted_at, s.verified_at, s.verified_grade,
+    s.closed_at,
     s.ended_at, s.censored, s.order_flag, s.negative, s.reopen_count, s.failed_verifications,
     s.detect_us, s.decide_us, s.act_us, s.verify_us, s.unattributed_us, s.active_us, s.elapsed_us,
     r.root_id, r.duplicate, r.cycle, coalesce(f.duplicates, 0) as duplicates,

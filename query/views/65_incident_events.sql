@@ -47,6 +47,7 @@ related as (
   join facts f on f.deployment_id = v.deployment_id
 )
 select incident_id, event_id,
-  case min(relation) when 1 then 'incident' when 2 then 'duplicate' when 3 then 'rollback' else 'deployment' end as relation
+  case min(relation) when 1 then 'incident' when 2 then 'duplicate' when 3 then 'rollback' else 'deployment' end
+    as relation
 from related
 group by incident_id, event_id

@@ -1,12 +1,14 @@
 -- view:  rollbacks
 -- shows: one row per rollback, with the incident that it is tied to, its outcomes and its times
--- adds:  tie_grade, cohort columns (begin_at, production, drill), response_negative, recovered_already (in target when it went
---        live), relapse (`rollback`, `hotfix`, `reopened`), ended_at (when it was live, stopped, or `as_of` while pending)
--- reads: rollback_marks, rollback_slot_blames, ties, incidents, deployments, facts, parameters (as_of, relapse_window_us,
---        verify_deadline_us, hold_us)
--- rules: docs/metrics.md, "Rollbacks"; corner cases 19–23, 39
+-- adds:  tie_grade, cohort columns (begin_at, production, drill), response_negative, recovered_already (in target when
+--        it went live), relapse (`rollback`, `hotfix`, `reopened`), ended_at (when it was live, stopped, or `as_of`
+--        while pending)
+-- reads: rollback_marks, rollback_slot_blames, ties, incidents, incident_passes, deployments, parameters (as_of,
+--        relapse_window_us, verify_deadline_us, hold_us)
+-- rules: docs/metrics.md, "Rollbacks"; corner cases 14, 19–23, 36, 39
 with tied as (
-  select r.*, t.incident_id as tied_incident_id, t.grade as tie_grade, i.base_id, i.detected_at, i.started_at as incident_started_at,
+  select r.*, t.incident_id as tied_incident_id, t.grade as tie_grade, i.base_id, i.detected_at,
+    i.started_at as incident_started_at,
     epoch_us(r.live_at) as live_us
   from rollback_marks r
   left join ties t on t.rollback_id = r.rollback_id
@@ -38,10 +40,10 @@ relapses as (
   join deployments d on d.incident_id = a.base_id and d.drill = a.drill
   where d.class = 'fix_forward'
   union all
-  select a.rollback_id, 'reopened', epoch_us(f.occurred_at)
+  select a.rollback_id, 'reopened', epoch_us(w.next_cut_at)
   from tied a
-  join facts f on f.incident_id = a.base_id
-  where f.kind = 'incident' and f.phase = 'reopened'
+  join incident_passes w on w.incident_id = a.tied_incident_id
+  where w.next_cut = 'reopened'
 ),
 relapsed as (
   select x.rollback_id, min(x.relapse) as relapse
@@ -60,9 +62,11 @@ timed as (
   left join relapsed x on x.rollback_id = a.rollback_id
   left join later l on l.rollback_id = a.rollback_id
 )
-select rollback_id, service, environment, region, regions, slots, live_slots, from_version, to_version, deployment_id, failed_deployment_id,
+select rollback_id, service, environment, region, regions, slots, live_slots, from_version, to_version, deployment_id,
+  failed_deployment_id,
   tied_incident_id as incident_id, tie_grade, incident_id as asserted_incident_id,
-  trigger, trigger_condition, signals, mechanism, policy_id, recognised_by, decided_at, decided_by, approved_at, approver, override,
+  trigger, trigger_condition, signals, mechanism, policy_id, recognised_by, decided_at, decided_by, approved_at,
+  approver, override,
   started_at, live_at, verified_at, verified_by, execution_outcome,
   case
     when execution_outcome = 'pending' and is_superseded then 'superseded'

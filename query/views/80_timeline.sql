@@ -2,9 +2,9 @@
 -- shows: every event of an incident, of the incidents merged into it, and of the deployments and rollbacks tied to it,
 --        in order (position)
 -- adds:  relation (see incident_events); incident_phase, where the incident stood once the event had happened: before,
---        detect, decide, act, verify, recovered, or unattributed where a boundary is missing, NULL where the marks are out
---        of order; since_start_us, from the start of the clock, negative before it; text, what the vault still has
--- reads: incident_events, incident_passes, incidents, facts, people, texts
+--        detect, decide, act, verify, recovered, or unattributed where a boundary is missing, NULL where the marks are
+--        out of order; since_start_us, from the start of the clock, negative before it; text, what the vault still has
+-- reads: incident_events, incident_passes, incidents, facts, people, identities, texts
 -- rules: docs/metrics.md, "Entities", "Split"
 with passed as (
   select e.incident_id, e.event_id, max(p.pass) as pass
@@ -12,6 +12,12 @@ with passed as (
   join facts f on f.event_id = e.event_id
   join incident_passes p on p.incident_id = e.incident_id and p.begin_at <= f.occurred_at
   group by e.incident_id, e.event_id
+),
+names as (
+  select coalesce(i.person, p.pseudonym) as pseudonym, min(p.name) as name
+  from people p
+  left join identities i on i.pseudonym = p.pseudonym
+  group by coalesce(i.person, p.pseudonym)
 ),
 spoken as (
   select event_id, string_agg(concat(field, ': ', text), '; ' order by field, text) as text from texts group by event_id
@@ -26,7 +32,8 @@ select e.incident_id,
     when f.occurred_at >= p.end_at and p.ended_by <> 'open' then 'recovered'
     when f.occurred_at >= p.acted_at then 'verify'
     when f.occurred_at >= p.decided_at then case when p.act_missing then 'unattributed' else 'act' end
-    when p.pass > 1 or f.occurred_at >= p.detected_at then case when p.decide_missing then 'unattributed' else 'decide' end
+    when p.pass > 1 or f.occurred_at >= p.detected_at then case when p.decide_missing then 'unattributed'
+      else 'decide' end
     when p.detect_missing then 'unattributed'
     else 'detect'
   end as incident_phase,
@@ -40,6 +47,6 @@ join facts f on f.event_id = e.event_id
 join incidents i on i.incident_id = e.incident_id
 left join passed w on w.incident_id = e.incident_id and w.event_id = e.event_id
 left join incident_passes p on p.incident_id = w.incident_id and p.pass = w.pass
-left join people a on a.pseudonym = f.actor
-left join people b on b.pseudonym = f.approver
+left join names a on a.pseudonym = f.actor
+left join names b on b.pseudonym = f.approver
 left join spoken s on s.event_id = e.event_id

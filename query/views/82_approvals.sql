@@ -1,13 +1,13 @@
 -- view:  approvals
 -- shows: one row per approval: what was asked for and what was decided last
--- adds:  decision (the last of approved, rejected, revoked, expired; NULL: pending); approved_at and approver of the last
---        approval, not withdrawn by a later decision's row
+-- adds:  decision (the last of approved, rejected, revoked, expired; NULL: pending); approved_at and approver of the
+--        last approval, not withdrawn by a later decision's row
 -- reads: facts
 -- rules: docs/metrics.md, "From events to entities"; corner cases 2, 37, 42. A row without approval_id belongs to the
 --        approval of its deployment, else of its change, else is one of its own
 with keyed as (
   select f.*,
-    coalesce(f.approval_id, concat('deployment:', f.deployment_id), concat('change:', f.change_id), f.event_id) as approval_key,
+    coalesce(f.approval_id, 'deployment:' || f.deployment_id, 'change:' || f.change_id, f.event_id) as approval_key,
     case f.phase when 'requested' then null else f.phase end as decided
   from facts f
   where f.kind = 'approval'
@@ -25,7 +25,8 @@ select approval_key as approval_id,
   last_value(authors order by ord) filter (where authors is not null) as authors,
   last_value(decided order by ord) filter (where decided is not null) as decision,
   last_value(approver order by ord) filter (where phase = 'approved' and approver is not null) as approver,
-  last_value(approver_role order by ord) filter (where phase = 'approved' and approver_role is not null) as approver_role,
+  last_value(approver_role order by ord)
+    filter (where phase = 'approved' and approver_role is not null) as approver_role,
   count(distinct approver) filter (where phase = 'approved') as approver_count,
   last_value(approvals_required order by ord) filter (where approvals_required is not null) as approvals_required,
   coalesce(bool_or(cab), false) as cab,

@@ -19,7 +19,8 @@ drills as (
     last_value(outcome order by ord) filter (where outcome is not null) as outcome,
     last_value(owner order by ord) filter (where owner is not null) as owner,
     last_value(due_at order by ord) filter (where due_at is not null) as due_at,
-    last_value(objective_recovery_s order by ord) filter (where objective_recovery_s is not null) as objective_recovery_s,
+    last_value(objective_recovery_s order by ord)
+      filter (where objective_recovery_s is not null) as objective_recovery_s,
     min(occurred_at) filter (where phase = 'started') as started_at,
     coalesce(
       min(completed_at) filter (where phase = 'completed'),

@@ -2,9 +2,10 @@
 -- shows: one row per postmortem
 -- adds:  status (the last of created, published, reviewed)
 -- reads: facts
--- rules: docs/metrics.md, "Entities"; corner cases 2, 28. A row without postmortem_id belongs to the one of its incident
+-- rules: docs/metrics.md, "Entities"; corner cases 2, 28. A row without postmortem_id belongs to the one of its
+--        incident
 with keyed as (
-  select f.*, coalesce(f.postmortem_id, concat('incident:', f.incident_id), f.event_id) as postmortem_key
+  select f.*, coalesce(f.postmortem_id, 'incident:' || f.incident_id, f.event_id) as postmortem_key
   from facts f
   where f.kind = 'postmortem'
 )

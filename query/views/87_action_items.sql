@@ -1,7 +1,7 @@
 -- view:  action_items
 -- shows: one row per action item
--- adds:  status (open, completed, cancelled) by the last of the rows that open or end it; overdue at `as_of`; age_us, from
---        its first row to its end or `as_of`
+-- adds:  status (open, completed, cancelled) by the last of the rows that open or end it; overdue at `as_of`; age_us,
+--        from its first row to its end or `as_of`
 -- reads: facts, parameters (as_of)
 -- rules: docs/metrics.md, "Postmortems"; corner case 2
 with items as (
@@ -15,7 +15,8 @@ with items as (
     last_value(due_at order by ord) filter (where due_at is not null) as due_at,
     min(occurred_at) as created_at,
     last_value(phase order by ord) filter (where phase <> 'updated') as last_turn,
-    last_value(coalesce(completed_at, occurred_at) order by ord) filter (where phase in ('completed', 'cancelled')) as last_end_at,
+    last_value(coalesce(completed_at, occurred_at) order by ord)
+      filter (where phase in ('completed', 'cancelled')) as last_end_at,
     coalesce(last_value(drill order by ord) filter (where drill is not null), false) as drill,
     bool_or(backfilled) as backfilled,
     last_value(seq order by ord) as seq,

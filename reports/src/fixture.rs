@@ -109,6 +109,7 @@ fn whole(value: Value) -> Value {
             }
         }
         Value::Array(list) => list.into_iter().map(whole).collect(),
+        Value::Object(map) => map.into_iter().map(|(name, value)| (name, whole(value))).collect(),
         other => other,
     }
 }

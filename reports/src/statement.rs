@@ -16,6 +16,7 @@ pub const TABLES: &[&str] = &[
     "incidents",
     "integrity",
     "parameters",
+    "person_directories",
     "reapplies",
     "rollback_rows",
     "rollbacks",

@@ -30,6 +30,18 @@ fn received(line: &str) -> &str {
     &line[at..at + "2026-09-30T20:00:00.000000Z".len()]
 }
 
+/// Accounts of the story that are one person's: ids at GitHub and `PagerDuty`, and the address that native events use.
+pub const ACCOUNTS: &[(&str, &str)] = &[
+    ("90010001", "imani@lanternfish.example"),
+    ("90010002", "tomas@lanternfish.example"),
+    ("90010005", "mei@lanternfish.example"),
+    ("90010007", "sam@lanternfish.example"),
+    ("PLFJONAS", "jonas@lanternfish.example"),
+    ("PLFMEITA", "mei@lanternfish.example"),
+    ("PLFSAMOD", "sam@lanternfish.example"),
+    ("PLFTOMAS", "tomas@lanternfish.example"),
+];
+
 const FILES: &[(&str, &[u8])] = &[
     ("argo-rollouts.ndjson", include_bytes!("../story/deliveries/argo-rollouts.ndjson")),
     ("cdevents.ndjson", include_bytes!("../story/deliveries/cdevents.ndjson")),

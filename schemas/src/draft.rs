@@ -1,5 +1,6 @@
 //! What a mapper makes of a delivery, before the ledger adds its part.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::event::Event;
@@ -69,7 +70,7 @@ pub struct Reject {
     /// What is wrong, where, without secrets or personal data.
     pub reason: String,
     /// A stable word for the class of reason, such as `unknown_type`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
 }
 
 /// What became of one delivery: every fact in it, and everything in it that was not understood.

@@ -136,7 +136,9 @@ fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), Error> {
 
 /// RFC 8785, section 3.2.2.2: the escapes are exactly `\" \\ \b \f \n \r \t` and `\u00xx`.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
-    check_text(text)?;
+    if text.is_empty() {
+        return check_text(text);
+    }
     let bytes = text.as_bytes();
     out.push(b'"');
     let mut written = 0;
@@ -147,6 +149,7 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
         out.extend_from_slice(&bytes[written..at]);
         written = at + 1;
         match *b {
+            0 => return check_text(text),
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             0x08 => out.extend_from_slice(b"\\b"),

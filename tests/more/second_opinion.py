@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """A second opinion: the metrics of docs/metrics.md, computed again from exported events.
 
-    backtrail export events | second_opinion.py - --from 2026-09-01 --to 2026-10-01
-    backtrail metrics --format ndjson > m.ndjson; second_opinion.py events.ndjson --from … --compare m.ndjson
+    backtrail export events > events.ndjson; backtrail metrics --period 2026-Q3 --format ndjson > metrics.ndjson
+    second_opinion.py events.ndjson --compare metrics.ndjson
+    second_opinion.py events.ndjson --from 2026-09-01 --to 2026-10-01
 
 Written from docs/metrics.md alone, with the standard library alone; numbers in comments are its corner cases. All times
-are integers, microseconds since 1970. It prints JSON; `--compare` prints each field that differs and exits with 1.
+are integers, microseconds since 1970. It prints JSON; `--compare` takes window and `as_of` from the product's rows, prints
+each field that differs and exits with 1 if there is one.
 """
 
 import argparse
@@ -52,6 +54,7 @@ TIMES = ("occurred_at recorded_at committed_at expires_at valid_from valid_to du
          "reported_mitigated_at reported_resolved_at").split()
 CHANGES = ("forward", "fix_forward", "reapply")  # 25
 END = 1 << 62  # later than any time
+COMPUTED = set()  # (metric, dimension) of all tables, empty ones too
 
 
 # Time and reading ----------------------------------------------------------------------------------------------------
@@ -395,7 +398,7 @@ def slot_end(b, slot):
 def blame(b, stated, deployments, histories):
     """Per slot the deployment that is rolled back (23)."""
     by_id = {d.id: d for d in deployments}
-    of = {by_id[r["rollback_of"]].slot: by_id[r["rollback_of"]] for r in stated if r.get("rollback_of") in by_id}
+    of = {by_id[r["rollback_of"]].slot: by_id[r["rollback_of"]] for r in stated + b.rows if r.get("rollback_of") in by_id}
     b.blamed = {}
     for slot in b.slots:
         history = histories.get(slot, [])
@@ -403,7 +406,9 @@ def blame(b, stated, deployments, histories):
         d = of.get(slot) or (before[-1].deployment if before else None)
         if d and d.identity != b.target:
             b.blamed[slot] = d
-    b.failed_deployment_id = latest(stated, "rollback_of") or (b.blamed[b.slots[0]].id if b.slots[0] in b.blamed else None)
+    carried = [latest(d.rows, "rollback_of") for slot in b.slots for d in b.deployments if d.slot == slot]
+    b.failed_deployment_id = latest(b.rows, "rollback_of") or next((d for d in carried if d), None) \
+        or (b.blamed[b.slots[0]].id if b.slots[0] in b.blamed else None)
     lives = [d.live_at for d in b.blamed.values() if d.live_at is not None]
     b.bad_live = min(lives, default=None)
 
@@ -961,6 +966,7 @@ def sample(services, environment, excluded=None, **more):
 
 def table(metric, samples, measure, **dimension):
     """Rows of one metric: total, by service, by environment and by both; an unknown one has no row of its own."""
+    COMPUTED.add((metric, next(iter(dimension), None)))
     cells = defaultdict(list)
     for s in samples:
         for service in {None, *(x or None for x in s.services)}:
@@ -1306,9 +1312,8 @@ def entities_of(w):
 
 def compare(ours, lines):
     """What differs between our rows and the product's, one text for each field."""
-    theirs = {row_key(r): r for r in map(json.loads, lines)}
+    theirs = {row_key(r): r for r in lines}
     mine = {row_key(r): r for r in ours}
-    compared = {(r["metric"], r["dimension"]) for r in ours}
     for k, row in mine.items():
         if k not in theirs:
             yield f"{label(k)}: only here: {({n: v for n, v in row.items() if v not in (None, 0, {})})}"
@@ -1317,7 +1322,7 @@ def compare(ours, lines):
             if plain(row[name]) != plain(theirs[k].get(name)) and (name != "excluded" or row[name] or theirs[k][name]):
                 yield f"{label(k)}: {name}: here {row[name]}, there {theirs[k].get(name)}"
     for k, row in theirs.items():
-        if k not in mine and (row["metric"], row.get("dimension")) in compared and any(
+        if k not in mine and (row["metric"], row.get("dimension")) in COMPUTED and any(
                 plain(row.get(n)) for n in ("n", "censored", "excluded", "numerator", "denominator", "value")):
             yield f"{label(k)}: only there"
 
@@ -1353,6 +1358,11 @@ def main(argv=None):
     p = PARAMETERS | {n: int(v) for n, v in (x.split("=") for x in args.param)}
     with (sys.stdin if args.events == "-" else open(args.events, encoding="utf-8")) as lines:
         rows = read(lines)
+    theirs = []
+    if args.compare:
+        with open(args.compare, encoding="utf-8") as lines:
+            theirs = [json.loads(line) for line in lines]
+        args.as_of, args.start, args.end = (theirs[0][n] for n in ("as_of", "window_start", "window_end"))
     as_of = micros(args.as_of) if args.as_of else [r["recorded_at"] for r in rows if r["kind"] != "ledger"][-1]
     window = last_month(as_of, args.tz)
     window = [local_midnight(t, args.tz) if t else w for t, w in zip((args.start, args.end), window)]
@@ -1361,8 +1371,7 @@ def main(argv=None):
     if not args.compare:
         print(json.dumps(entities_of(w) if args.entities else ours, indent=1))
         return 0
-    with open(args.compare, encoding="utf-8") as lines:
-        differences = list(compare(ours, lines))
+    differences = list(compare(ours, theirs))
     print("\n".join(differences) or f"{len(ours)} rows, no difference")
     return 1 if differences else 0
 

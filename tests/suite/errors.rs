@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::tool::{Ran, ok, run, run_with};
+use crate::tool::{check, ok, run, run_with};
 
 /// A folder with a small ledger.
 fn trial() -> tempfile::TempDir {
@@ -12,14 +12,6 @@ fn trial() -> tempfile::TempDir {
     std::fs::write(dir.path().join("history.ndjson"), history).unwrap();
     ok(dir.path(), ["ingest", "--ledger", "ledger", "history.ndjson"]);
     dir
-}
-
-fn check(ran: &Ran, exit: i32, says: &[&str]) {
-    assert_eq!(ran.exit, exit, "{}{}", ran.out, ran.err);
-    for part in says.iter().chain(&["hint: "]) {
-        assert!(ran.err.contains(part), "`{part}` is not in:\n{}", ran.err);
-    }
-    assert!(!ran.err.contains("panicked"), "{}", ran.err);
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn third_party_crates_stay_behind_their_walls() {
     let walls: &[(&str, &[&str])] = &[
         ("clap", &["backtrail"]),
         ("axum", &["backtrail"]),
+        ("ureq", &["backtrail"]),
         ("anyhow", &["backtrail"]),
         ("datafusion", &["backtrail-query"]),
         ("minijinja", &["backtrail-reports"]),

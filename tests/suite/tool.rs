@@ -64,3 +64,12 @@ fn ran(output: &Output) -> Ran {
         err: text(&output.stderr),
     }
 }
+
+/// Expects an exit code, and an error that says these things and gives a hint.
+pub(crate) fn check(ran: &Ran, exit: i32, says: &[&str]) {
+    assert_eq!(ran.exit, exit, "{}{}", ran.out, ran.err);
+    for part in says.iter().chain(&["hint: "]) {
+        assert!(ran.err.contains(part), "`{part}` is not in:\n{}", ran.err);
+    }
+    assert!(!ran.err.contains("panicked"), "{}", ran.err);
+}

@@ -10,6 +10,7 @@ use backtrail_query::MetricFilter;
 use backtrail_reports::Target;
 use backtrail_schemas::Timestamp;
 
+use super::people;
 use crate::args::{At, Demo, ReportFormat};
 use crate::commands::report::{Order, integrity, make, request, told};
 use crate::config::Config;
@@ -69,6 +70,11 @@ fn fill(dir: &Path, ledger_dir: &Path) -> Result<String, Failure> {
     let mut ledger = Ledger::init(ledger_dir, &options, Box::new(signer), Arc::new(DemoClock))?;
     let story = backtrail_samples::story_in_order();
     let counts = super::ingest::lines(&mut ledger, story)?;
+    ledger.publish()?;
+    let accounts = Snapshot::open(ledger_dir, None)?.accounts()?;
+    for (account, same) in backtrail_samples::ACCOUNTS {
+        ledger.link(people::find(&accounts, account)?, people::find(&accounts, same)?)?;
+    }
     ledger.seal()?;
     ledger.publish()?;
     drop(ledger);

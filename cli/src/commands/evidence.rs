@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use backtrail_ledger::verify::{self, Level, Report, VerifyOptions};
-use backtrail_ledger::{Snapshot, TlogProof, leaf_hash};
+use backtrail_ledger::{Policy, Resources, Snapshot, TlogProof, export, leaf_hash};
 
+use super::split;
 use crate::args::{self, Export, Global, Prove, Verify, VerifyProof};
 use crate::config::Config;
 use crate::exit::{Failure, NO, NO_INPUT, USAGE, unreadable, unwritable};
 use crate::output::Out;
-use crate::vkeys;
+use crate::{outside, vkeys};
 
 /// `verify`
 pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
@@ -20,14 +21,21 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
         )
         .hint("give the ledger folder itself"));
     }
+    let policy = args.policy.as_deref().map(outside::read_policy).transpose()?;
+    let logs = policy.iter().flat_map(Policy::logs).map(|log| log.key.clone());
+    let logs: Vec<_> = logs.collect();
     let keys = match &args.vkey {
         Some(given) => vkeys::read(given)?,
+        None if !logs.is_empty() => logs,
         None => {
             return Err(Failure::new(USAGE, "no key is given to check the log against").hint(
                 "pass --vkey with the key that was published, not one that came with the ledger",
             ));
         }
     };
+    if let [one, other] = &args.compare[..] {
+        return split::compare(args, &keys, one, other);
+    }
     let since = args
         .since
         .as_ref()
@@ -38,6 +46,7 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
         &VerifyOptions {
             keys,
             since,
+            policy,
             level: match args.level {
                 args::Level::Head => Level::Head,
                 args::Level::Structure => Level::Structure,
@@ -46,7 +55,8 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
             require_anchor: args.require_anchor,
             without_vault: args.without_vault,
             demo: args.demo,
-            keys_from_ledger: args.vkey.as_ref().is_some_and(|key| lies_in(key, &args.dir)),
+            keys_from_ledger: args.vkey.as_ref().is_some_and(|key| lies_in(key, &args.dir))
+                || args.policy.as_ref().is_some_and(|path| lies_in(path, &args.dir)),
         },
     );
     print_report(&report, args.json)?;
@@ -57,8 +67,8 @@ pub(crate) fn verify(args: &Verify) -> Result<(), Failure> {
 }
 
 /// Whether `given` is a file in the folder `dir`.
-fn lies_in(given: &str, dir: &Path) -> bool {
-    let (given, dir) = (Path::new(given).canonicalize(), dir.canonicalize());
+fn lies_in(given: impl AsRef<Path>, dir: &Path) -> bool {
+    let (given, dir) = (given.as_ref().canonicalize(), dir.canonicalize());
     given.ok().zip(dir.ok()).is_some_and(|(given, dir)| given.starts_with(dir))
 }
 
@@ -97,7 +107,7 @@ fn hint_of(exit: u8) -> &'static str {
         12 => "the key and the log do not belong together: ask for the published key",
         13 => "the log goes back behind what you hold: keep both, and ask the operator",
         40 => {
-            "a key that anybody has, or that came with the log, proves nothing; pass the published key (--demo for the demo)"
+            "a key that anybody has, or that came with the log, proves nothing; pass the published key (--demo for the demo); a head without an anchor needs --since, or --policy and cosignatures"
         }
         _ => "keep the folder as it is and show the findings to whoever answers for the log",
     }
@@ -127,7 +137,13 @@ pub(crate) fn prove(global: &Global, args: &Prove) -> Result<(), Failure> {
 pub(crate) fn verify_proof(args: &VerifyProof) -> Result<(), Failure> {
     let keys = vkeys::read(&args.vkey)?;
     let text = read_text(&args.proof)?;
-    let leaf = std::fs::read(&args.leaf).map_err(|e| unreadable(&args.leaf, &e))?;
+    if text.starts_with(backtrail_ledger::split::HEADER) {
+        return split::verify(&text, &keys);
+    }
+    let leaf = args.leaf.as_ref().ok_or_else(|| {
+        Failure::new(USAGE, "no leaf is given").hint("pass --leaf with the exact bytes")
+    })?;
+    let leaf = std::fs::read(leaf).map_err(|e| unreadable(leaf, &e))?;
     let checked = text
         .parse::<TlogProof>()
         .and_then(|proof| proof.verify(&leaf_hash(&leaf), &keys).map(|c| (proof.index, c)));
@@ -149,14 +165,40 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))
 }
 
-/// `export events`
+/// `export events|tiles`
 pub(crate) fn export(global: &Global, what: &Export) -> Result<(), Failure> {
-    let Export::Events = what;
     let dir = Config::read(global)?.ledger(global)?;
+    let snapshot = Snapshot::open(&dir, None)?;
     let mut out = Out::new();
-    for leaf in Snapshot::open(&dir, None)?.leaves() {
-        let (_, leaf) = leaf?;
-        out.with(|stdout| stdout.write_all(&leaf).and_then(|()| stdout.write_all(b"\n")))?;
+    match what {
+        Export::Events => {
+            for leaf in snapshot.leaves() {
+                let (_, leaf) = leaf?;
+                out.with(|stdout| stdout.write_all(&leaf).and_then(|()| stdout.write_all(b"\n")))?;
+            }
+        }
+        Export::Tiles { dir: target } => {
+            refuse_ledger(target)?;
+            let head = snapshot.checkpoint().clone();
+            let done = export::tiles(&Resources::new(snapshot)?, target)?;
+            out.line(format_args!(
+                "{}: size {}, root {}; {} files written, {} were there",
+                target.display(),
+                head.size,
+                head.root,
+                done.written,
+                done.kept
+            ))?;
+        }
     }
     out.finish()
+}
+
+/// A ledger has tiles of its own, and its checkpoint is its writer's.
+fn refuse_ledger(target: &Path) -> Result<(), Failure> {
+    if ["wal", "segments", "state"].iter().any(|part| target.join(part).exists()) {
+        return Err(Failure::new(USAGE, format_args!("{} is a ledger", target.display()))
+            .hint("name a folder of its own for the export"));
+    }
+    Ok(())
 }

@@ -4,33 +4,41 @@ use std::io::Read;
 
 use backtrail_ingest::run::{self, Options, Totals};
 use backtrail_ingest::{Context, mappers};
-use backtrail_ledger::{Ledger, Outcome, Receipt, Submission};
+use backtrail_ledger::{Ledger, Outcome, Prover, Receipt, Submission};
 use serde_json::json;
 
-use crate::args::{Global, Ingest, IngestFormat};
+use crate::args::{Ack, Global, Ingest, IngestFormat};
 use crate::config::Config;
 use crate::exit::{Failure, NO, USAGE};
 use crate::output::{Out, say, talks_to_terminal};
+use crate::outside::Outside;
 use crate::session;
 
 /// `ingest`
 pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
     check_source(&args.source)?;
+    let receipts = args.format == Some(IngestFormat::Ndjson);
+    if args.ack == Ack::Published && !receipts {
+        return Err(Failure::new(USAGE, "--ack published gives proofs, which only receipts hold")
+            .hint("add --format ndjson"));
+    }
     let config = Config::read(global)?;
     if args.dry_run {
         return dry_run(args);
     }
     let dir = config.ledger(global)?;
-    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
     let context = Context { simulated_clock: ledger.simulated_clock(), ..Context::file() };
-    let mut teller = Teller::new(args.format == Some(IngestFormat::Ndjson));
+    let prover = (args.ack == Ack::Published).then(|| Prover::new(&dir));
+    let mut teller = Teller::new(receipts, prover);
     let totals = run::run(
-        &mut ledger,
+        &mut *ledger,
         &options(args, context),
         &mut std::io::stdin().lock(),
         &mut |submission, receipt| teller.tell(submission, receipt),
     )?;
     teller.finish(&totals, args.format)?;
+    ledger.submit(&Outside::read(&config)?, &dir)?;
     if totals.quarantined > 0 {
         say(format_args!(
             "warning: {} of {} deliveries are in quarantine",
@@ -52,7 +60,12 @@ fn check_source(name: &str) -> Result<(), Failure> {
 }
 
 fn options(args: &Ingest, context: Context) -> Options {
-    Options { paths: args.paths.clone(), source: Some(args.source.clone()), context }
+    Options {
+        paths: args.paths.clone(),
+        source: Some(args.source.clone()),
+        context,
+        publish_first: args.ack == Ack::Published,
+    }
 }
 
 /// Shows the events that would be appended, and what would be quarantined.
@@ -87,8 +100,12 @@ pub(crate) fn lines(
     lines: impl Iterator<Item = &'static [u8]>,
 ) -> Result<String, Failure> {
     let context = Context { simulated_clock: true, ..Context::file() };
-    let options =
-        Options { paths: vec![backtrail_ingest::read::STDIN.into()], source: None, context };
+    let options = Options {
+        paths: vec![backtrail_ingest::read::STDIN.into()],
+        source: None,
+        context,
+        publish_first: false,
+    };
     let mut bytes = lines.flat_map(|line| [line, b"\n"]);
     let mut stdin = Chunks { current: &[], rest: &mut bytes };
     let totals = run::run(ledger, &options, &mut stdin, &mut |_, _| Ok::<(), Failure>(()))?;
@@ -133,11 +150,12 @@ pub(super) fn line_of(t: &Totals) -> String {
 /// Prints receipts as they become durable, or progress for a person.
 struct Teller {
     receipts: bool,
+    prover: Option<Prover>,
     progress: Option<indicatif::ProgressBar>,
 }
 
 impl Teller {
-    fn new(receipts: bool) -> Self {
+    fn new(receipts: bool, prover: Option<Prover>) -> Self {
         let progress = (talks_to_terminal() && !receipts).then(|| {
             let bar = indicatif::ProgressBar::new_spinner();
             bar.set_style(
@@ -146,7 +164,7 @@ impl Teller {
             );
             bar
         });
-        Self { receipts, progress }
+        Self { receipts, prover, progress }
     }
 
     /// Receipts are flushed at once: whoever reads one may rely on it.
@@ -159,7 +177,12 @@ impl Teller {
         }
         let mut out = Out::new();
         for outcome in &receipt.outcomes {
-            out.line(receipt_json(outcome))?;
+            let mut receipt = receipt_json(outcome);
+            if let Some(prover) = &mut self.prover {
+                let seq = receipt["seq"].as_u64().expect("a receipt has its row");
+                receipt["proof"] = prover.proof(seq)?.to_string().into();
+            }
+            out.line(receipt)?;
         }
         out.finish()
     }

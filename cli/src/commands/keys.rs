@@ -1,17 +1,21 @@
 //! `init` and `seal`: what needs the signing key and no deliveries.
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use backtrail_ledger::socket::Client;
 use backtrail_ledger::{
-    Clock, DEMO_SEED, FileSigner, InitOptions, Ledger, Signer, Snapshot, demo_signer, retention,
+    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Snapshot,
+    demo_signer, retention,
 };
 
 use crate::args::{Global, Init, Seal};
 use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
-use crate::exit::{CANNOT_WRITE, Failure, USAGE, unwritable};
+use crate::exit::{CANNOT_WRITE, Failure, TRY_LATER, USAGE, unwritable};
 use crate::output::{Out, say};
+use crate::outside::Outside;
 
 /// `init`
 pub(crate) fn init(args: &Init) -> Result<(), Failure> {
@@ -84,17 +88,79 @@ fn refuse_inside(key: &Path, dir: &Path) -> Result<(), Failure> {
 pub(crate) fn seal(global: &Global, args: &Seal) -> Result<(), Failure> {
     let config = Config::read(global)?;
     let dir = config.ledger(global)?;
-    let mut ledger = open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = appender(&config, &dir, args.key.key.as_ref())?;
     ledger.seal()?;
     let head = ledger.publish()?;
+    ledger.submit(&Outside::read(&config)?, &dir)?;
     let mut out = Out::new();
     out.line(format_args!("sealed; size {}, root {}", head.size, head.root))?;
     out.finish()
 }
 
-/// Opens the ledger at `dir` for writing.
+/// What appends to a ledger.
+pub(crate) enum Writer {
+    /// This process.
+    Own(Box<Ledger>),
+    /// The server that holds it.
+    Server(Client),
+}
+
+impl Deref for Writer {
+    type Target = dyn Appender;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Own(ledger) => &**ledger,
+            Self::Server(client) => client,
+        }
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Own(ledger) => &mut **ledger,
+            Self::Server(client) => client,
+        }
+    }
+}
+
+impl Writer {
+    /// Has the published head cosigned; a server sees to its heads itself.
+    pub(crate) fn submit(&mut self, outside: &Outside, dir: &Path) -> Result<(), Failure> {
+        let Self::Own(ledger) = self else { return Ok(()) };
+        let key = ledger.vkey().clone();
+        outside.submit(dir, &key, |size, lines| ledger.add_cosignatures(size, lines)).map(drop)
+    }
+}
+
+/// What appends to the ledger at `dir`: the server that writes it, if one answers, else this process. Only the latter needs
+/// the key.
+pub(crate) fn appender(
+    config: &Config,
+    dir: &Path,
+    key: Option<&PathBuf>,
+) -> Result<Writer, Failure> {
+    match Client::connect(dir) {
+        Ok(client) => Ok(Writer::Server(client)),
+        Err(e) if e.kind() == Kind::Missing => Ok(Writer::Own(Box::new(open(config, dir, key)?))),
+        // Somebody listens and does not answer: the lock names the process.
+        Err(unanswered) => match open(config, dir, key) {
+            Ok(ledger) => Ok(Writer::Own(Box::new(ledger))),
+            Err(locked) if locked.exit == TRY_LATER => {
+                Err(Failure::new(TRY_LATER, format_args!("{}; {unanswered}", locked.message))
+                    .hint("wait for it, or stop it"))
+            }
+            Err(other) => Err(other),
+        },
+    }
+}
+
+/// Opens the ledger at `dir` for writing, unless somebody outside knows more of the log than it does.
 pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result<Ledger, Failure> {
     let signer = signer(config, dir, key)?;
+    // Before the ledger is opened: opening it may already sign a head.
+    Outside::read(config)?.consult(dir, signer.vkey())?;
     Ledger::open(dir, Box::new(signer), Arc::new(SystemClock::default())).map_err(|error| {
         let failure = Failure::from(error);
         if dir.join("state/head").exists() {

@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod anchor;
 pub(crate) mod ask;
 pub(crate) mod controls;
 pub(crate) mod demo;
@@ -7,8 +8,11 @@ pub(crate) mod doctor;
 pub(crate) mod evidence;
 pub(crate) mod ingest;
 pub(crate) mod keys;
+pub(crate) mod people;
 pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod shell;
+pub(crate) mod split;
 pub(crate) mod trial;
 pub(crate) mod upkeep;
+pub(crate) mod witness;

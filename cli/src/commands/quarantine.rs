@@ -116,9 +116,9 @@ fn retry(global: &Global, args: &QuarantineRetry) -> Result<(), Failure> {
     } else {
         args.ids.iter().map(|id| one(&found, id)).collect::<Result<Vec<_>, _>>()?
     };
-    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
     let context = Context { simulated_clock: ledger.simulated_clock(), ..Context::file() };
-    let totals = backtrail_ingest::retry(&mut ledger, &context, wanted.into_iter().map(delivery))?;
+    let totals = backtrail_ingest::retry(&mut *ledger, &context, wanted.into_iter().map(delivery))?;
     let mut out = Out::new();
     match args.format {
         Some(CountsFormat::Json) => out.line(json!(totals))?,

@@ -14,6 +14,7 @@ use crate::args::{Global, IncidentReport, Report, ReportCommon, ReportFormat, Re
 use crate::config::Config;
 use crate::exit::{Failure, NO, NO_INPUT, unreadable};
 use crate::output::{Out, say};
+use crate::outside::Outside;
 use crate::{session, vkeys};
 
 /// `report soc2|hipaa|monthly|incident` and `report verify`
@@ -33,6 +34,9 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
     let config = Config::read(global)?;
     let dir = config.ledger(global)?;
     let signer = super::keys::signer(&config, &dir, args.key.key.as_ref())?;
+    // Before anything is signed: a report of a log that was rolled back would be evidence of what did not happen.
+    let outside = Outside::read(&config)?;
+    outside.consult(&dir, signer.vkey())?;
     let snapshot = session::snapshot(&dir, &args.at)?;
     let (runtime, session) = session::over(&snapshot, &config, &args.at)?;
     let overlay = config.overlay(args.overlay.as_ref()).map(|path| overlay(&path)).transpose()?;
@@ -47,11 +51,13 @@ fn issue(global: &Global, target: Target, args: &ReportCommon) -> Result<(), Fai
         request: request(target, &args.formats),
         out: &args.out,
     })?;
-    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
     let manifest = args.out.join("manifest.json");
     let manifest = std::fs::read(&manifest).map_err(|e| unreadable(&manifest, &e))?;
     let digest = hex(&backtrail_ledger::sha256(&manifest).0);
-    ledger.issue_report(&[("manifest_sha256", &digest), ("report_id", &summary.report_id)])?;
+    let fields = [("manifest_sha256", digest.as_str()), ("report_id", summary.report_id.as_str())];
+    ledger.issue_report(&snapshot.note(), &fields)?;
+    ledger.submit(&outside, &dir)?;
     let mut out = Out::new();
     out.line(format_args!("{}", told(&summary, &args.out)))?;
     out.finish()?;

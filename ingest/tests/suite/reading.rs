@@ -32,7 +32,7 @@ fn codes(found: &[Found]) -> Vec<String> {
         mapped
             .rejects
             .first()
-            .map_or(format!("{} events", mapped.drafts.len()), |r| r.code.to_owned())
+            .map_or(format!("{} events", mapped.drafts.len()), |r| r.code.to_string())
     };
     found.iter().map(outline).collect()
 }

@@ -26,7 +26,7 @@ fn ledger(folder: &Path) -> Ledger {
 }
 
 fn options(path: PathBuf) -> Options {
-    Options { paths: vec![path], source: None, context: Context::file() }
+    Options { paths: vec![path], source: None, context: Context::file(), publish_first: false }
 }
 
 fn ran(ledger: &mut Ledger, options: &Options) -> Totals {
@@ -80,7 +80,7 @@ fn quarantine_is_mapped_again() {
     };
     let deliveries = [delivery(event("a", "1")), delivery("no event".to_owned())];
     let refused = |delivery: &Delivery| {
-        let reject = Reject { reason: "not yet".to_owned(), code: "unknown_type" };
+        let reject = Reject { reason: "not yet".to_owned(), code: "unknown_type".into() };
         let mapped = Mapped { rejects: vec![reject], ..Mapped::default() };
         Submission { delivery: delivery.clone(), mapped }
     };

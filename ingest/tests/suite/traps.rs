@@ -18,7 +18,7 @@ fn result(sample: &str) -> Mapped {
 fn outline(mapped: &Mapped) -> Vec<String> {
     let text = |draft: &Draft, column| draft.event.text(column).unwrap_or("-").to_owned();
     let drafts = mapped.drafts.iter().map(|d| format!("{}/{}", text(d, "kind"), text(d, "phase")));
-    drafts.chain(mapped.rejects.iter().map(|r| r.code.to_owned())).collect()
+    drafts.chain(mapped.rejects.iter().map(|r| r.code.to_string())).collect()
 }
 
 #[test]

@@ -59,6 +59,12 @@ pub(crate) fn person(bytes: &[u8; 16]) -> String {
     format!("person:{}", BASE32_NOPAD.encode(bytes).to_ascii_lowercase())
 }
 
+/// Whether a text is one that [`person`] gives.
+pub(crate) fn is_person(text: &str) -> bool {
+    let base32 = |b: u8| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b);
+    text.strip_prefix("person:").is_some_and(|name| name.len() == 26 && name.bytes().all(base32))
+}
+
 /// Puts pseudonyms into the event of `draft`; `resolve` gives them.
 pub(crate) fn put(
     event: &mut backtrail_schemas::Event,

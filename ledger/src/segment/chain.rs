@@ -56,7 +56,17 @@ pub fn open(store: &dyn Storage, seal: &Seal) -> Result<Segment, Error> {
     Segment::open(Bytes::from(bytes)).map_err(at)
 }
 
-/// The chain before the tail, whose first row is `first` and whose leaves are `tail`.
+/// What was read before of the same log: segments that the chain still names are not read again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// Segments in order of their rows, each ending where the next begins.
+    pub seals: &'a [Seal],
+    /// The entries of upkeep in them, and perhaps others.
+    pub upkeep: &'a [(u64, Event)],
+}
+
+/// The chain before the tail, whose first row is `first` and whose leaves are `tail`. Segments of `known` are taken from
+/// there instead of the files.
 ///
 /// # Errors
 /// An entry is not a seal, or a file is not the one that was sealed.
@@ -64,6 +74,7 @@ pub fn read_back(
     store: &dyn Storage,
     first: u64,
     tail: &[impl AsRef<[u8]>],
+    known: Known,
 ) -> Result<Chain, Error> {
     let mut chain = Chain::default();
     for (at, leaf) in tail.iter().map(AsRef::as_ref).enumerate().rev() {
@@ -71,25 +82,43 @@ pub fn read_back(
             chain.upkeep.push((first + at as u64, leaf::decode(leaf)?));
         }
     }
-    let Some(leaf) = tail.first() else { return Ok(chain) };
+    let Some(leaf) = tail.first().filter(|_| first > 0) else {
+        chain.upkeep.reverse();
+        return Ok(chain);
+    };
+    let entry = leaf::decode(leaf.as_ref())?;
+    let origin = entry.text("source_instance").unwrap_or_default();
     let mut at = first;
-    let mut sealed = if at > 0 { Some(leaf::decode(leaf.as_ref())?) } else { None };
-    while let Some(entry) = sealed.take() {
+    // What the row behind a segment says counts only where the segment was not rewritten.
+    let mut sealed = Seal::parse(&entry, at);
+    while at > 0 {
         if let Some(pruning) = chain.pruning(at)? {
-            let kept = pruning.open(store, entry.text("source_instance").unwrap_or_default())?;
+            let kept = pruning.open(store, origin)?;
             for (seq, leaf) in kept.leaves.iter().rev().filter(|(_, leaf)| is_upkeep(leaf)) {
                 chain.upkeep.push((*seq, leaf::decode(leaf)?));
             }
             chain.pruned = Some((pruning, kept));
             break;
         }
-        let seal = chain.newest(&entry, at)?;
-        let segment = open(store, &seal)?;
+        let seal = match chain.rewritten(at)? {
+            Some(seal) => seal,
+            None => sealed?,
+        };
         at = seal.rows.start;
-        if at > 0 {
-            sealed = Some(segment.first_rows()?.event(0)?);
+        if let Some(number) = known.seals.iter().position(|known| *known == seal) {
+            let within = |(seq, _): &&(u64, Event)| seal.rows.contains(seq);
+            chain.upkeep.extend(known.upkeep.iter().rev().filter(within).cloned());
+            let before = number.checked_sub(1).map(|number| known.seals[number].clone());
+            sealed = before.ok_or_else(|| Error::tampered(format!("no seal ends at row {at}")));
+        } else {
+            let segment = open(store, &seal)?;
+            if at > 0 {
+                sealed = Seal::parse(&segment.first_rows()?.event(0)?, at);
+            } else {
+                sealed = Err(Error::tampered("nothing is before row 0"));
+            }
+            chain.add_upkeep(&segment, &seal)?;
         }
-        chain.add_upkeep(&segment, &seal)?;
         chain.seals.push(seal);
     }
     chain.seals.reverse();
@@ -98,15 +127,15 @@ pub fn read_back(
 }
 
 impl Chain {
-    /// The file that holds the rows before row `at`, which is the event `sealed`: the one of the newest entry.
-    fn newest(&self, sealed: &Event, at: u64) -> Result<Seal, Error> {
+    /// The file that took the place of the one that was sealed before row `at`: the one of the newest entry.
+    fn rewritten(&self, at: u64) -> Result<Option<Seal>, Error> {
         for (seq, event) in self.upkeep.iter().filter(|(_, e)| entry::is(e, "segment_rewritten")) {
             let seal = Seal::parse_rewritten(event, *seq)?;
             if seal.rows.end == at {
-                return Ok(seal);
+                return Ok(Some(seal));
             }
         }
-        Seal::parse(sealed, at)
+        Ok(None)
     }
 
     /// The entry that says that everything before row `at` was pruned, if there is one.

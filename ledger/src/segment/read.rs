@@ -1,6 +1,7 @@
 //! Reading a segment whose bytes are already known to be the sealed ones.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -28,6 +29,27 @@ fn unreadable(e: impl std::fmt::Display) -> Error {
     Error::tampered(format!("not a segment that can be read: {e}"))
 }
 
+/// Runs a part of the Parquet reader, which panics on some files that no writer makes.
+fn contained<T, E: std::fmt::Display>(read: impl FnOnce() -> Result<T, E>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(done) => done.map_err(unreadable),
+        Err(_) => Err(unreadable("the Parquet reader gave up on it")),
+    }
+}
+
+/// What a reader gives, until it fails.
+fn rows_of(
+    builder: ParquetRecordBatchReaderBuilder<Bytes>,
+) -> Result<impl Iterator<Item = Result<RecordBatch, Error>>, Error> {
+    let mut reader = contained(|| builder.build())?;
+    let mut failed = false;
+    Ok(std::iter::from_fn(move || {
+        let next = if failed { None } else { contained(|| reader.next().transpose()).transpose() };
+        failed = next.as_ref().is_some_and(Result::is_err);
+        next
+    }))
+}
+
 impl Segment {
     /// Reads the footer and the page indexes. Types are those of Parquet; what `ARROW:schema` says is not asked.
     ///
@@ -43,7 +65,7 @@ impl Segment {
         let options = ArrowReaderOptions::new()
             .with_skip_arrow_metadata(true)
             .with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(unreadable)?;
+        let metadata = contained(|| ArrowReaderMetadata::load(&bytes, options))?;
         let large = metadata.metadata().row_groups().iter().any(|group| {
             group.total_byte_size() > ROW_GROUP_BYTES_MAX
                 || !(0..=1 << 20).contains(&group.num_rows())
@@ -94,8 +116,7 @@ impl Segment {
     pub fn batches(
         &self,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, Error>> + use<>, Error> {
-        let reader = self.reader().build().map_err(unreadable)?;
-        Ok(reader.map(|batch| batch.map_err(unreadable)))
+        rows_of(self.reader())
     }
 
     /// The rows of one row group, whole.
@@ -108,13 +129,9 @@ impl Segment {
         }
         let rows =
             usize::try_from(self.metadata().row_group(group).num_rows()).map_err(unreadable)?;
-        let reader =
-            self.reader().with_row_groups(vec![group]).with_batch_size(rows.max(1)).build();
-        let mut batches = reader.map_err(unreadable)?;
-        match batches.next() {
-            Some(batch) => batch.map_err(unreadable),
-            None => Ok(RecordBatch::new_empty(self.metadata.schema().clone())),
-        }
+        let reader = self.reader().with_row_groups(vec![group]).with_batch_size(rows.max(1));
+        let empty = || Ok(RecordBatch::new_empty(self.metadata.schema().clone()));
+        rows_of(reader)?.next().unwrap_or_else(empty)
     }
 
     /// All rows, only some columns.
@@ -123,8 +140,7 @@ impl Segment {
     /// A page cannot be read.
     pub fn columns(&self, names: &[&str]) -> Result<Vec<RecordBatch>, Error> {
         let mask = ProjectionMask::columns(self.metadata.parquet_schema(), names.iter().copied());
-        let reader = self.reader().with_projection(mask).build().map_err(unreadable)?;
-        reader.map(|batch| batch.map_err(unreadable)).collect()
+        rows_of(self.reader().with_projection(mask))?.collect()
     }
 
     /// The group that row `offset` of the file lies in, and where in it.
@@ -145,8 +161,7 @@ impl Segment {
     /// # Errors
     /// As [`Segment::group`], or a column is of a type that no leaf has.
     pub fn first_rows(&self) -> Result<Rows, Error> {
-        let batch = self.reader().with_limit(1).build().map_err(unreadable)?.next();
-        let batch = batch.ok_or_else(|| unreadable("no rows"))?.map_err(unreadable)?;
-        Ok(Rows::new(&batch)?)
+        let batch = rows_of(self.reader().with_limit(1))?.next();
+        Ok(Rows::new(&batch.ok_or_else(|| unreadable("no rows"))??)?)
     }
 }

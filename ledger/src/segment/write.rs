@@ -11,7 +11,7 @@ use backtrail_schemas::rows;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
@@ -73,13 +73,12 @@ fn failed(e: ParquetError) -> Error {
 
 /// Where the last data page ends.
 pub fn pages_end(metadata: &ParquetMetaData) -> u64 {
-    let chunks =
-        metadata.row_groups().iter().flat_map(parquet::file::metadata::RowGroupMetaData::columns);
-    chunks
-        .map(parquet::file::metadata::ColumnChunkMetaData::byte_range)
-        .map(|(start, length)| start.saturating_add(length))
-        .max()
-        .unwrap_or(0)
+    let groups = metadata.row_groups().iter();
+    let ends = groups.flat_map(RowGroupMetaData::columns).map(|column| {
+        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        start.saturating_add(column.compressed_size())
+    });
+    ends.max().unwrap_or(0).max(0).cast_unsigned()
 }
 
 fn properties(heading: &Heading) -> WriterProperties {

@@ -1,11 +1,12 @@
 //! Checks a whole ledger against a key that the auditor holds, and believes nothing that it finds there.
 //!
-//! The order is that of section 12 of `docs/ledger-format.md`: key, head, tail, chain, rows, root, tiles, statistics, vault
-//! and quarantine, files that do not belong. Everything that does not hold is a [`Finding`]; the exit code is that of the
+//! The order is that of section 12 of `docs/ledger-format.md`: key, head, witnesses, tail, chain, rows, root, tiles,
+//! statistics, vault and quarantine, files that do not belong. Everything that does not hold is a [`Finding`]; the exit code is that of the
 //! most severe one.
 
 mod rows;
 mod stores;
+mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::error::{Error, Kind};
 use crate::key::{Vkey, is_demo};
 use crate::limits::FINDINGS_MAX;
 use crate::note::Note;
+use crate::policy::Policy;
 use crate::state::{self, State};
 use crate::storage::{Local, Storage};
 use crate::tlog::{Frontier, Hash};
@@ -53,6 +55,8 @@ pub struct VerifyOptions {
     pub keys: Vec<Vkey>,
     /// A signed note of this log that the auditor holds.
     pub since: Option<String>,
+    /// The witnesses that the auditor knows, and how many of them must have signed.
+    pub policy: Option<Policy>,
     /// How much to read.
     pub level: Level,
     /// Whether a head that nothing outside vouches for is a finding.
@@ -87,7 +91,7 @@ pub struct Finding {
 pub struct Report {
     /// 0 if everything that was read holds, else the code of the most severe finding.
     pub exit: u8,
-    /// `none`, or `note` if the auditor brought one.
+    /// `witnessed` if the policy's quorum cosigned the head, else `note` if the auditor brought one, else `none`.
     pub anchor: &'static str,
     /// The log.
     pub origin: String,
@@ -133,6 +137,10 @@ pub(crate) struct Check<'a> {
     store: &'a Local,
     options: &'a VerifyOptions,
     head: Option<Checkpoint>,
+    /// Whether the policy's quorum cosigned the head.
+    witnessed: bool,
+    /// Cosignatures that no witness of the policy made.
+    unknown_cosignatures: usize,
     /// Sizes whose root is claimed somewhere: by a note, a commit frame, a footer, the auditor.
     claims: BTreeMap<u64, Vec<Claim>>,
     findings: Vec<Finding>,
@@ -156,6 +164,8 @@ impl<'a> Check<'a> {
             store,
             options,
             head: None,
+            witnessed: false,
+            unknown_cosignatures: 0,
             claims: BTreeMap::new(),
             findings: Vec::new(),
             coverage: Vec::new(),
@@ -168,6 +178,7 @@ impl<'a> Check<'a> {
         let head = self.read_head()?;
         self.head = Some(head.clone());
         self.check_since(&head);
+        self.check_anchor(&head)?;
         if self.options.level == Level::Head {
             self.coverage.push("rows, files and vault were not read".to_owned());
             return Ok(());
@@ -193,13 +204,6 @@ impl<'a> Check<'a> {
                 "key_from_ledger",
                 40,
                 "the key came with the ledger: whoever replaced one replaced both",
-            ));
-        }
-        if self.options.require_anchor && self.options.since.is_none() {
-            self.add(Finding::new(
-                "no_anchor",
-                40,
-                "nothing outside the ledger vouches for its head",
             ));
         }
     }
@@ -254,6 +258,10 @@ impl<'a> Check<'a> {
             match self.open_note(&self.store.read_all(&path)?) {
                 Ok(kept) if kept.size == size && size <= head.size => {
                     self.claim(size, kept.root, &path, "kept_note", 13);
+                    // Those of the head were checked with it.
+                    if size < head.size {
+                        self.check_cosignatures(&kept)?;
+                    }
                 }
                 Ok(kept) if kept.size == size => {
                     let message =
@@ -367,6 +375,11 @@ impl<'a> Check<'a> {
     }
 
     fn report(mut self) -> Report {
+        if self.unknown_cosignatures > 0 {
+            let unknown = self.unknown_cosignatures;
+            self.coverage
+                .push(format!("{unknown} cosignatures are by witnesses that no policy names"));
+        }
         let unsettled: Vec<_> = std::mem::take(&mut self.claims).into_iter().collect();
         if self.findings.is_empty() && self.options.level > Level::Head {
             for (size, claims) in unsettled {
@@ -383,7 +396,11 @@ impl<'a> Check<'a> {
         let levels = [Level::Head, Level::Structure, Level::Content];
         Report {
             exit: worst.copied().unwrap_or(0),
-            anchor: if self.options.since.is_some() { "note" } else { "none" },
+            anchor: match self.options.since {
+                _ if self.witnessed => "witnessed",
+                Some(_) => "note",
+                None => "none",
+            },
             origin: self.head.as_ref().map(|h| h.origin.clone()).unwrap_or_default(),
             size: self.head.as_ref().map_or(0, |h| h.size),
             root: self.head.as_ref().map(|h| h.root.to_string()).unwrap_or_default(),

@@ -12,22 +12,23 @@ use backtrail_schemas::{Event, Timestamp, leaf};
 use parquet::file::properties::WriterProperties;
 
 use super::stores::{self, Block};
-use super::{Check, Finding, Level, kept};
+use super::{Check, Finding, Level, VerifyOptions, kept};
 use crate::checkpoint::Checkpoint;
 use crate::entry;
 use crate::erasure::Erasures;
 use crate::error::Error;
 use crate::frame::End;
 use crate::index::key;
+use crate::segment::chain::{self, Known};
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, Writer, key_values};
-use crate::segment::{self, Seal, chain, keys};
+use crate::segment::{self, Seal, keys};
 use crate::state;
 use crate::storage::Storage;
 use crate::tlog::hash::sha256;
 use crate::tlog::{Frontier, Hash, Tile, TileBuilder, leaf_hash, tile};
 use crate::wal::{self, Commit};
-use crate::writer::{CHECKPOINT, day_changes};
+use crate::writer::{CHECKPOINT, cosignatures_path, cosignatures_size, day_changes};
 
 /// Checks all rows, and returns the paths of the files that belong to the log.
 pub(super) fn check(
@@ -35,16 +36,18 @@ pub(super) fn check(
     head: &Checkpoint,
     files: &[(String, u64)],
 ) -> Result<BTreeSet<String>, Error> {
-    let mut walk = Walk::new(head, files);
+    let mut walk = Walk::new(head, files, check.options);
     let (first, path) = tail_file(check.store, head)?;
     walk.leftovers(check, first, files)?;
     let bytes = check.store.read_all(&path)?;
-    let contents = wal::read(&bytes, &head.origin, first)?;
+    let mut contents = wal::read(&bytes, &head.origin, first)?;
+    contents.drop_interrupted(head.size, wal::lengths(check.store, first)?);
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
     if first + (leaves.len() as u64) < head.size {
         return Err(Error::tampered(format!("`{path}` ends before row {}", head.size)));
     }
-    let chain = chain::read_back(check.store, first, &leaves[..(head.size - first) as usize])?;
+    let tail = &leaves[..(head.size - first) as usize];
+    let chain = chain::read_back(check.store, first, tail, Known::default())?;
     check.erasures = Erasures::of(&chain.upkeep, head.size);
     if let Some((pruning, kept)) = &chain.pruned {
         walk.pruned(check, pruning, kept)?;
@@ -94,10 +97,14 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(head: &'a Checkpoint, files: &[(String, u64)]) -> Self {
+    fn new(head: &'a Checkpoint, files: &[(String, u64)], options: &VerifyOptions) -> Self {
         let mut expected: BTreeSet<String> = [CHECKPOINT, state::PATH].map(str::to_owned).into();
         let notes = files.iter().filter(|(path, _)| crate::writer::size_of(path).is_some());
         expected.extend(notes.map(|(path, _)| path.clone()));
+        // Cosignatures are about a note that must be there with them.
+        for size in files.iter().filter_map(|(path, _)| cosignatures_size(path)) {
+            expected.extend([cosignatures_path(size), kept(size)]);
+        }
         let kept = files.iter().filter_map(|(path, _)| crate::writer::size_of(path)).collect();
         Self {
             head,
@@ -107,7 +114,7 @@ impl<'a> Walk<'a> {
             matched_tiles: HashSet::new(),
             ids: Vec::new(),
             last: None,
-            block: Block::new(0),
+            block: Block::new(options),
             kept,
             expected,
             named: Vec::new(),

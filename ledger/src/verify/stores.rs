@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, Finding, Level};
+use super::{Check, Finding, Level, VerifyOptions};
 use crate::commitment::commitment;
 use crate::erasure::{Gone, OF_DELIVERY};
 use crate::error::Error;
@@ -18,6 +18,10 @@ use crate::wal::Commit;
 #[derive(Debug, Default)]
 pub(super) struct Block {
     first: u64,
+    /// Whether the values are checked, so that commitments have to be remembered.
+    checked: bool,
+    /// Whether an event of the block commits to something.
+    has_events: bool,
     /// Commitments of events, by event id and field.
     events: BTreeMap<String, BTreeMap<String, String>>,
     /// Commitments of entries about deliveries in quarantine.
@@ -29,13 +33,15 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn new(first: u64) -> Self {
-        Self { first, ..Self::default() }
+    pub(super) fn new(options: &VerifyOptions) -> Self {
+        let checked = options.level >= Level::Content && !options.without_vault;
+        Self { checked, ..Self::default() }
     }
 
     /// The block that begins at row `first`: what is about the whole log goes on.
     pub(super) fn begin(&mut self, first: u64) {
         self.first = first;
+        self.has_events = false;
         self.events.clear();
         self.refusals.clear();
     }
@@ -48,17 +54,19 @@ impl Block {
         phase: &str,
         commitments: impl Iterator<Item = (&'t str, &'t str)>,
     ) {
-        let fields = commitments.map(|(field, text)| (field.to_owned(), text.to_owned()));
-        let fields: BTreeMap<String, String> = fields.collect();
-        if fields.is_empty() {
+        let refused = matches!((kind, phase), ("ledger", "conflict") | ("ingest", "rejected"));
+        let mut commitments = commitments.peekable();
+        if commitments.peek().is_none() {
             return;
         }
-        match (kind, phase) {
-            ("ledger", "conflict") | ("ingest", "rejected") => {
-                self.refusals.insert(id.to_owned(), fields);
-            }
-            _ => drop(self.events.insert(id.to_owned(), fields)),
+        self.has_events |= !refused;
+        if !refused && !self.checked {
+            return;
         }
+        let fields = commitments.map(|(field, text)| (field.to_owned(), text.to_owned()));
+        let fields: BTreeMap<String, String> = fields.collect();
+        let held = if refused { &mut self.refusals } else { &mut self.events };
+        held.insert(id.to_owned(), fields);
     }
 
     /// Notes what an identity's entry commits to.
@@ -78,7 +86,7 @@ pub(super) fn check(
     if !check.options.without_vault {
         let path = vault::path(block.first);
         let committed = last.map(|commit| commit.vault_bytes);
-        if is_longer(check, &path, committed) || !block.events.is_empty() {
+        if is_longer(check, &path, committed) || block.has_events {
             expected.insert(path.clone());
         }
         if content {

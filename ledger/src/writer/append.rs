@@ -15,6 +15,7 @@ use crate::intake::admit::{self, commitment_column};
 use crate::intake::compare::{Verdict, compare};
 use crate::intake::people;
 use crate::intake::{Outcome, QuarantineId, Receipt, Submission};
+use crate::journal::Journal;
 use crate::limits::{COMMIT_BYTES_MAX, FRAME_BYTES_MAX, SEGMENT_ROWS};
 use crate::log::Place;
 use crate::vault::{
@@ -75,12 +76,9 @@ impl Ledger {
             return Ok(());
         }
         let (store, log) = (&*self.store, &mut self.log);
-        // 1. What the leaves commit to. A crash here leaves records of rows that do not exist: the last commit frame
-        //    says how long these files are, and recovery cuts them.
-        log.vault.write(store)?;
-        log.identities.write(store)?;
-        log.quarantine.write(store)?;
-        // 2. The rows. A crash here leaves a tail without its commit frame: recovery cuts it, nobody was told.
+        // The rows, and what they commit to, become durable at once. A crash here leaves any part of it: rows without their
+        // commit frame, records behind the lengths in the last commit frame, or a last batch whose records are not all there.
+        // Recovery cuts each of these: nobody was told.
         let commit = Commit {
             first: log.committed,
             end: log.frontier.size(),
@@ -90,8 +88,10 @@ impl Ledger {
             quarantine_bytes: log.quarantine.len(),
         };
         log.wal.stage(wal::COMMIT, &commit.to_bytes());
-        log.wal.write(store)?;
-        // 3. From here on the rows are acknowledged, and no crash loses them (invariant L3).
+        let journals =
+            &mut [&mut log.vault, &mut log.identities, &mut log.quarantine, &mut log.wal];
+        Journal::write(journals, store)?;
+        // From here on the rows are acknowledged, and no crash loses them (invariant L3).
         log.committed = log.frontier.size();
         Ok(())
     }

@@ -9,11 +9,14 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::key::sign_checkpoint;
+use crate::limits::NOTE_SIGNATURES_MAX;
+use crate::note::NoteSignature;
 use crate::state::{self, State};
 use crate::storage::Storage;
 use crate::tiles::TileReader;
 use crate::tlog::{Tile, leaf_hash, root_of, tile};
 use crate::wal;
+use crate::witness::client::read_cosignatures;
 
 /// The newest signed note.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
@@ -30,6 +33,17 @@ pub(crate) fn note_path(size: u64) -> String {
 pub(crate) fn size_of(path: &str) -> Option<u64> {
     let size = path.strip_prefix("checkpoints/")?.strip_suffix(".note")?.parse().ok()?;
     (note_path(size) == path).then_some(size)
+}
+
+/// The path of the cosignatures of a kept note.
+pub(crate) fn cosignatures_path(size: u64) -> String {
+    format!("checkpoints/{size:020}.cosig")
+}
+
+/// The size of a path of cosignatures.
+pub(crate) fn cosignatures_size(path: &str) -> Option<u64> {
+    let size = path.strip_prefix("checkpoints/")?.strip_suffix(".cosig")?.parse().ok()?;
+    (cosignatures_path(size) == path).then_some(size)
 }
 
 /// Whether two instants lie in different UTC days.
@@ -84,6 +98,32 @@ impl Ledger {
         Ok(())
     }
 
+    /// Keeps a checkpoint that was published before, with its partial tiles, and returns its size.
+    pub(super) fn keep_checkpoint(&self, note: &str) -> Result<u64, Error> {
+        let refused = |e: Error| Error::reject(format!("not a checkpoint of this log: {e}"));
+        let key = self.signer.vkey().clone();
+        let (checkpoint, note) = Checkpoint::open(note, &[key]).map_err(refused)?;
+        let tiles = TileReader::new(&*self.store, checkpoint.size);
+        let published = self.log.published.as_ref().map_or(0, |head| head.size);
+        if checkpoint.size == 0
+            || checkpoint.size > published
+            || root_of(checkpoint.size, &tiles)? != checkpoint.root
+        {
+            return Err(Error::reject("not a checkpoint of this log"));
+        }
+        // Tiles first: a kept note says that they are there.
+        let mut missing = Vec::new();
+        for (level, full, partial) in Tile::levels(checkpoint.size) {
+            let Some(partial) = partial else { continue };
+            if self.store.read_if_any(&partial.path())?.is_none() {
+                missing.push((partial.path(), tile::to_bytes(&tiles.tile(level, full)?)));
+            }
+        }
+        self.store.create(&missing)?;
+        self.keep_note(checkpoint.size, note.to_string().as_bytes())?;
+        Ok(checkpoint.size)
+    }
+
     fn keep_note(&self, size: u64, note: &[u8]) -> Result<(), Error> {
         let path = note_path(size);
         match self.store.read_if_any(&path)? {
@@ -92,6 +132,26 @@ impl Ledger {
             // In one step, so that it is never torn.
             None => self.store.replace(&path, note),
         }
+    }
+
+    /// Stores the cosignatures of the published head, and keeps its note for good. The first line of each key stays: it
+    /// shows the earliest time.
+    pub(super) fn store_cosignatures(&mut self, lines: &[NoteSignature]) -> Result<(), Error> {
+        let head = self.publish_head(true)?;
+        let mut stored = read_cosignatures(&*self.store, head.size)?;
+        let before = stored.len();
+        for line in lines {
+            let known = |old: &NoteSignature| old.name == line.name && old.key_id == line.key_id;
+            if !stored.iter().any(known) && stored.len() < NOTE_SIGNATURES_MAX {
+                stored.push(line.clone());
+            }
+        }
+        if stored.len() == before {
+            return Ok(());
+        }
+        // A crash before this leaves a note without cosignatures: the witness gives the line again when it is asked.
+        let text: String = stored.iter().map(ToString::to_string).collect();
+        self.store.replace(&cosignatures_path(head.size), text.as_bytes())
     }
 
     fn write_tiles(&mut self) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::key::Signer;
 use crate::log::{Cache, Log, Place, vault_places};
 use crate::pruned::Kept;
-use crate::segment::chain;
+use crate::segment::chain::{self, Known};
 use crate::snapshot::frontier_at;
 use crate::state::State;
 use crate::storage::Storage;
@@ -83,7 +83,8 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
     }
     let mut repairs = Vec::new();
     let (first, bytes) = newest_wal(store, origin, &mut repairs)?;
-    let contents = wal::read(&bytes, origin, first)?;
+    let mut contents = wal::read(&bytes, origin, first)?;
+    contents.drop_interrupted(state.head.size, wal::lengths(store, first)?);
     let size = first + contents.leaves.len() as u64;
     if size < state.head.size {
         let what = format!("`{}` offset {}", wal::path(first), contents.committed);
@@ -103,7 +104,7 @@ pub(super) fn recover(store: &dyn Storage, signer: &dyn Signer) -> Result<Recove
 
     let mut log = empty_log(origin, false, [0; 32]);
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
-    let chain = chain::read_back(store, first, &leaves)?;
+    let chain = chain::read_back(store, first, &leaves, Known::default())?;
     log.rewritten = chain.upkeep.iter().filter_map(rewritten_at).collect();
     log.pruned = chain.start();
     let kept = chain.pruned.map(|(pruning, kept)| {

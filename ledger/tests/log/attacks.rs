@@ -5,11 +5,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use backtrail_ledger::split::compare;
 use backtrail_ledger::storage::Local;
 use backtrail_ledger::tlog::tile;
 use backtrail_ledger::verify::{Level, Report, VerifyOptions, verify};
 use backtrail_ledger::{
-    Checkpoint, Clock, DEMO_SEED, FileSigner, Hash, InitOptions, Ledger, Signer, Vkey, frame, wal,
+    Checkpoint, Clock, DEMO_SEED, FileSigner, Hash, InitOptions, Ledger, Signer, SplitView, Vkey,
+    frame, wal,
 };
 use backtrail_schemas::Timestamp;
 
@@ -226,6 +228,50 @@ fn heads_that_go_back_or_sideways() {
     rows.push(rows[3].replace("\"event_id\":\"", "\"event_id\":\"x"));
     rewrite(&folder.ledger(), &rows);
     refused(&verify(&folder.ledger(), &since(&held)), 13, "split_view");
+}
+
+/// Two auditors compare what they were shown, and hold a proof that convinces a third.
+#[test]
+fn a_split_view_is_proved() {
+    let folder = unsealed();
+    let dir = folder.ledger();
+    let note = |dir: &Path| fs::read_to_string(dir.join("checkpoint")).unwrap();
+    let mine = note(&dir);
+    let forked = folder.dir.path().join("forked");
+    copy(&dir, &forked);
+    // The same size, another last row; and larger, the same row changed.
+    let rows = leaves(&forked);
+    let mut changed = rows.clone();
+    let last = changed.pop().unwrap();
+    changed.push(last.replace("\"event_id\":\"", "\"event_id\":\"x"));
+    for extra in 0..6 {
+        rewrite(&forked, &changed);
+        let theirs = note(&forked);
+        let keys = [vkey()];
+        let split = compare(&mine, &theirs, &keys, &forked).unwrap().unwrap();
+        assert_eq!(compare(&theirs, &mine, &keys, &forked).unwrap().is_some(), true);
+        let proof = split.to_string();
+        let read: SplitView = proof.parse().unwrap();
+        assert_eq!(read.verify(&keys).unwrap().1.size, (changed.len()) as u64);
+        let flipped = proof.replacen("root ", "root A", 1);
+        assert!(flipped.parse::<SplitView>().is_err());
+        let stranger = FileSigner::from_seed(ORIGIN, &[8; 32]).unwrap().vkey().clone();
+        assert!(read.verify(&[stranger]).is_err());
+        changed.push(rows[6].replace("\"event_id\":\"", &format!("\"event_id\":\"y{extra}")));
+    }
+    // The honest continuation proves nothing, and no proof can be bent to say so.
+    let mut ledger = folder.open();
+    ledger.append(vec![submission(77)]).unwrap();
+    ledger.publish().unwrap();
+    assert_eq!(compare(&mine, &note(&dir), &[vkey()], &dir).unwrap(), None);
+    let bent = SplitView {
+        smaller: mine.parse().unwrap(),
+        larger: note(&dir).parse().unwrap(),
+        root: Hash([1; 32]),
+        hashes: Vec::new(),
+    };
+    assert!(bent.verify(&[vkey()]).is_err());
+    assert!(compare(&mine, &note(&forked), &[vkey()], &dir).is_err(), "the tiles of another tree");
 }
 
 #[test]

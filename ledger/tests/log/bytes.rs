@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use backtrail_ledger::verify::{Report, VerifyOptions, verify};
+use backtrail_ledger::cosignature::cosign;
+use backtrail_ledger::verify::{Level, Report, VerifyOptions, verify};
+use backtrail_ledger::{Algorithm, FileSigner, Note, NoteSignature, Policy, Signer as _};
 
 use crate::support::{Folder, files, rejected, submission, vkey};
 
@@ -117,6 +119,96 @@ fn attempt(dir: &Path, piece: &Piece) -> (usize, Vec<String>) {
         }
     }
     (tried, unseen)
+}
+
+/// A quorum of two witnesses, and what they say about `note`.
+fn witnessed(note: &Note) -> (Policy, Vec<NoteSignature>) {
+    let signers = [("w.example/1", 1u8), ("w.example/2", 2)];
+    let signers = signers.map(|(name, seed)| {
+        FileSigner::with_seed(Algorithm::Cosignature, name, &[seed; 32]).unwrap()
+    });
+    let policy = format!(
+        "witness a {}\nwitness b {}\ngroup both all a b\nquorum both\n",
+        signers[0].vkey(),
+        signers[1].vkey()
+    );
+    let lines = signers.map(|signer| cosign(&note.text, 1_790_000_000, &signer).unwrap());
+    (Policy::parse(policy.as_bytes()).unwrap(), lines.to_vec())
+}
+
+#[test]
+fn every_edit_of_cosignatures_is_seen() {
+    let folder = Folder::new();
+    let mut ledger = folder.init();
+    let dir = folder.ledger();
+    let head = |dir: &Path| fs::read_to_string(dir.join("checkpoint")).unwrap().parse().unwrap();
+    // An older head and the newest one, each with what the witnesses say.
+    let (policy, lines) = witnessed(&head(&dir));
+    assert!(ledger.add_cosignatures(1, &lines).unwrap());
+    assert!(!ledger.add_cosignatures(2, &lines).unwrap(), "there is no such head");
+    ledger.append(vec![submission(0)]).unwrap();
+    assert!(!ledger.add_cosignatures(1, &lines).unwrap(), "the log went on");
+    let size = ledger.publish().unwrap().size;
+    let (_, newer) = witnessed(&head(&dir));
+    assert!(ledger.add_cosignatures(size, &newer[..1]).unwrap());
+    let require_anchor = true;
+    let options = VerifyOptions {
+        keys: vec![vkey()],
+        policy: Some(policy.clone()),
+        require_anchor,
+        ..VerifyOptions::default()
+    };
+    let report = verify(&dir, &options);
+    assert_eq!((report.exit, report.anchor), (40, "none"), "one of two: {:?}", report.findings);
+    assert!(ledger.add_cosignatures(size, &newer).unwrap());
+    assert!(ledger.add_cosignatures(size, &newer).unwrap(), "the same again");
+    let report = verify(&dir, &options);
+    assert_eq!((report.exit, report.anchor), (0, "witnessed"), "{:?}", report.findings);
+    let unasked = VerifyOptions { policy: None, require_anchor: false, ..options.clone() };
+    let report = verify(&dir, &unasked);
+    assert_eq!((report.exit, report.anchor), (0, "none"), "{:?}", report.findings);
+    assert!(report.coverage[0].starts_with("4 cosignatures"), "{:?}", report.coverage);
+    let none = Policy::parse(b"quorum none\n").unwrap();
+    let report = verify(&dir, &VerifyOptions { policy: Some(none), ..options.clone() });
+    assert_eq!((report.exit, report.anchor), (40, "none"), "nobody was asked for");
+
+    let name = |size: u64| format!("checkpoints/{size:020}.cosig");
+    let exit = |path: &Path, bytes: &[u8]| {
+        let before = fs::read(path).unwrap();
+        fs::write(path, bytes).unwrap();
+        // What the head's witnesses say is read at each level.
+        let level = if path.ends_with(name(size)) { Level::Head } else { Level::Structure };
+        let exit = verify(&dir, &VerifyOptions { level, ..options.clone() }).exit;
+        fs::write(path, before).unwrap();
+        exit
+    };
+    let [old, new] = [1, size].map(|size| dir.join(name(size)));
+    for (path, bits) in [(&old, 1), (&new, 8)] {
+        let bytes = fs::read(path).unwrap();
+        for (at, bit) in
+            (0..bytes.len()).flat_map(|at| (0..bits).map(move |bit| (at, (at + bit) % 8)))
+        {
+            let mut other = bytes.clone();
+            other[at] ^= 1 << bit;
+            assert_eq!(exit(path, &other), 12, "{}: bit {bit} of byte {at}", path.display());
+        }
+        for (what, other) in [
+            ("emptied", Vec::new()),
+            ("cut within a line", bytes[..bytes.len() / 3].to_vec()),
+            ("cut by a byte", bytes[..bytes.len() - 1].to_vec()),
+            ("longer by a byte", [&bytes[..], b"\n"].concat()),
+            ("doubled", bytes.repeat(2)),
+            ("swapped", fs::read(if *path == old { &new } else { &old }).unwrap()),
+        ] {
+            assert_eq!(exit(path, &other), 12, "{}: {what}", path.display());
+        }
+    }
+    // Whole lines may be missing: that costs the quorum of the head.
+    let half: Vec<u8> = newer[0].to_string().into_bytes();
+    assert_eq!(exit(&new, &half), 40);
+    // Cosignatures need the note that they are about.
+    fs::remove_file(dir.join("checkpoints/00000000000000000001.note")).unwrap();
+    assert_eq!(verify(&dir, &options).exit, 30);
 }
 
 #[test]

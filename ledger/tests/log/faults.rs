@@ -146,14 +146,20 @@ impl Storage for Disk {
         self.run(true, || self.store.append(path, bytes), part)
     }
 
-    fn sync(&self, path: &str) -> Result<(), Error> {
-        let synced = || {
+    fn sync(&self, paths: &[&str]) -> Result<(), Error> {
+        let synced = |paths: &[&str]| {
+            let mut state = self.state.lock().unwrap();
             if !self.lies {
-                self.state.lock().unwrap().synced.remove(path);
+                state.synced.retain(|path, _| !paths.contains(&path.as_str()));
             }
+        };
+        // In part: the rows, and not what they commit to.
+        let part = || synced(&paths[paths.len().saturating_sub(1)..]);
+        let whole = || {
+            synced(paths);
             Ok(())
         };
-        self.run(true, synced, || {})
+        self.run(true, whole, part)
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {

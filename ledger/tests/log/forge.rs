@@ -81,8 +81,8 @@ impl Storage for Lying {
         self.store.append(path, bytes)
     }
 
-    fn sync(&self, path: &str) -> Result<(), Error> {
-        self.store.sync(path)
+    fn sync(&self, paths: &[&str]) -> Result<(), Error> {
+        self.store.sync(paths)
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {

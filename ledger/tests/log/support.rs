@@ -109,7 +109,7 @@ pub(crate) fn rejected(n: u64) -> Submission {
     submission
         .mapped
         .rejects
-        .push(Reject { reason: "`x` is not a type".into(), code: "unknown_type" });
+        .push(Reject { reason: "`x` is not a type".into(), code: "unknown_type".into() });
     submission
 }
 

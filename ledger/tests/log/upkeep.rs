@@ -61,8 +61,8 @@ impl Storage for Dying {
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         self.step(|| self.store.append(path, bytes))
     }
-    fn sync(&self, path: &str) -> Result<(), Error> {
-        self.step(|| self.store.sync(path))
+    fn sync(&self, paths: &[&str]) -> Result<(), Error> {
+        self.step(|| self.store.sync(paths))
     }
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         self.step(|| self.store.replace(path, bytes))

@@ -1,6 +1,6 @@
 //! What is appended is there, once, in order, and can be proved.
 
-use backtrail_ledger::{Kind, Ledger, Outcome, Snapshot, leaf_hash};
+use backtrail_ledger::{Kind, Ledger, Outcome, SharedLedger, Snapshot, leaf_hash};
 use backtrail_schemas::{Draft, Timestamp, leaf};
 
 use crate::support::{Folder, at, clock, draft, files, of, rejected, signer, submission, vkey};
@@ -219,4 +219,34 @@ fn seals_leave_only_what_the_format_names() {
         2,
         "sizes 7 and 8: {found:?}"
     );
+}
+
+#[test]
+fn what_several_threads_append_at_once_is_answered_each_to_its_own() {
+    let folder = Folder::new();
+    let ledger = SharedLedger::new(folder.init());
+    std::thread::scope(|scope| {
+        for thread in 0..8u64 {
+            let ledger = &ledger;
+            scope.spawn(move || {
+                for round in 0..5 {
+                    let n = thread * 100 + round * 2;
+                    let mut bad = draft(n);
+                    bad.event.put("kind", "ledger");
+                    let batch = vec![submission(n), of(bad, n), submission(n + 1)];
+                    let receipts = ledger.append(batch).unwrap();
+                    assert_eq!(receipts.len(), 3);
+                    for (receipt, n) in [(&receipts[0], n), (&receipts[2], n + 1)] {
+                        let [Outcome::Accepted { event_id, .. }] = &receipt.outcomes[..] else {
+                            panic!("{receipt:?}")
+                        };
+                        assert_eq!(Some(event_id.as_str()), draft(n).event.text("event_id"));
+                    }
+                    assert!(receipts[1].quarantined.is_some());
+                }
+            });
+        }
+    });
+    ledger.lock().publish().unwrap();
+    assert_eq!(Snapshot::open(&folder.ledger(), None).unwrap().quarantine().unwrap().len(), 40);
 }

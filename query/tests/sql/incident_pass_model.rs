@@ -46,7 +46,13 @@ impl Pass {
     }
 }
 
-fn pass_of(rows: &[Mark], family: Option<(Option<i64>, Option<i64>)>, cut: Option<i64>) -> Pass {
+/// `later` is a start, other than the detection, that the incident states only after these rows.
+fn pass_of(
+    rows: &[Mark],
+    family: Option<(Option<i64>, Option<i64>)>,
+    cut: Option<i64>,
+    later: Option<i64>,
+) -> Pass {
     let lent = |names: &[&str]| -> Vec<i64> {
         rows.iter().filter(|r| !r.own && names.contains(&r.name)).map(|r| r.at).collect()
     };
@@ -58,11 +64,10 @@ fn pass_of(rows: &[Mark], family: Option<(Option<i64>, Option<i64>)>, cut: Optio
         let (start, detection) =
             (least(start, earliest(rows, "started")), least(detection, earliest(rows, "detected")));
         let tool = start.is_none() || start == detection;
+        let limit = if start.or(detection).is_none() { later } else { start.filter(|_| !tool) };
         let alarms = lent(&["decided automatically"]);
-        let alarm = alarms
-            .into_iter()
-            .filter(|at| tool || start.is_some_and(|s| *at >= s - DISORDER))
-            .min();
+        let alarm =
+            alarms.into_iter().filter(|at| limit.is_none_or(|limit| *at >= limit - DISORDER)).min();
         let detected = least(detection, alarm);
         pass.assumed = tool || start == detected;
         pass.begin = if pass.assumed { detected } else { start };
@@ -94,12 +99,14 @@ fn pass_of(rows: &[Mark], family: Option<(Option<i64>, Option<i64>)>, cut: Optio
 pub(crate) fn walk(marks: &[Mark], family: (Option<i64>, Option<i64>), as_of: i64) -> Outcome {
     let mut passes: Vec<(Pass, Option<(&'static str, i64)>)> = Vec::new();
     let (mut rows, mut cut) = (Vec::new(), None);
+    let start = earliest(marks, "started");
+    let later = start.filter(|_| start != earliest(marks, "detected"));
     for mark in marks {
         if !matches!(mark.name, "reopened" | "failed") {
             rows.push(mark.clone());
             continue;
         }
-        let pass = pass_of(&rows, cut.is_none().then_some(family), cut);
+        let pass = pass_of(&rows, cut.is_none().then_some(family), cut, later);
         let counts = match mark.name {
             "reopened" => pass.marks[3].is_some() || pass.closed.is_some(),
             _ => pass.marks[2].is_some() && pass.closed.is_none(),
@@ -110,7 +117,7 @@ pub(crate) fn walk(marks: &[Mark], family: (Option<i64>, Option<i64>), as_of: i6
             cut = Some(mark.at);
         }
     }
-    passes.push((pass_of(&rows, cut.is_none().then_some(family), cut), None));
+    passes.push((pass_of(&rows, cut.is_none().then_some(family), cut, later), None));
     sum(&passes, as_of)
 }
 

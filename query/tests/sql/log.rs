@@ -96,3 +96,27 @@ async fn every_form_holds_the_same_cells() {
     rows.write(Format::Parquet, &mut parquet).unwrap();
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
 }
+
+/// A filter that is made while a query runs would let statistics of segments decide what is read.
+#[tokio::test]
+async fn no_plan_filters_by_what_it_finds_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let mut writer =
+        ArrowWriter::try_new(File::create(&path).unwrap(), rows::schema(), None).unwrap();
+    writer.write(&batch(0, 3)).unwrap();
+    writer.close().unwrap();
+    let source = Source { size: 3, segments: vec![path], ..Source::default() };
+    let period = Period::parse("2026-10", Options::default().zone).ok();
+    let session = Session::open(source, Options { period, ..Options::default() }).await.unwrap();
+    for sql in [
+        "select * from log order by seq desc limit 1",
+        "select max(seq) from log",
+        "select count(*) from log a join log b on a.event_id = b.event_id where b.seq = 2",
+    ] {
+        let plan = session.sql(&format!("explain {sql}")).await.unwrap().texts().unwrap();
+        let plan = format!("{plan:?}");
+        assert!(plan.contains("DataSourceExec"), "{plan}");
+        assert!(!plan.contains("DynamicFilter"), "{sql}: {plan}");
+    }
+}

@@ -1,8 +1,9 @@
 -- control: CHG-02
 -- item:    one production deployment that began in the window; drills are not production
 -- good:    a person who neither wrote nor deployed it approved this artifact before the start, and it was recorded then
--- reads:   deployments, deployment_rows, approval_rows, facts, parameters
--- nulls:   an unknown deployer, author, approver or artifact never makes an approval good
+-- reads:   deployments, deployment_rows, approval_rows, facts, person_directories, parameters
+-- nulls:   an unknown deployer, author, approver or artifact never makes an approval good; nor does an approver of whom
+--          the deployer or an author may be another account, because no directory knows both
 with population as (
   select
     d.deployment_id as item_id, d.deployment_id, d.change_id, d.class, d.service, d.environment, d.version,
@@ -44,6 +45,11 @@ authors as (
 authors_known as (
   select item_id, count(*) as authors from authors group by item_id
 ),
+makers as (
+  select item_id, author as maker from authors
+  union
+  select item_id, actor from population where actor is not null
+),
 decisions as (
   select
     r.*, row_number() over (
@@ -53,13 +59,27 @@ decisions as (
   from rows_of as r
   where r.kind = 'approval' and r.phase in ('approved', 'rejected', 'revoked', 'expired') and r.occurred_at < r.begun_at
 ),
+apart as (
+  select distinct d.item_id, d.approver, m.maker
+  from decisions as d
+    join makers as m on m.item_id = d.item_id
+    join person_directories as x on x.person = d.approver
+    join person_directories as y on y.person = m.maker and y.directory = x.directory
+),
+unresolved as (
+  select distinct d.item_id, d.approver
+  from decisions as d
+    join makers as m on m.item_id = d.item_id
+    left join apart as t on t.item_id = d.item_id and t.approver = d.approver and t.maker = m.maker
+  where d.approver like 'person:%' and m.maker like 'person:%' and m.maker <> d.approver and t.maker is null
+),
 approvals as (
   select
     a.item_id, a.approver, a.occurred_at, a.event_id, a.backfilled, a.recorded_late,
     a.phase = 'approved' and (a.expires_at is null or a.expires_at > a.begun_at) as standing,
     a.approver like 'person:%' as by_person,
     a.approver = p.actor or w.author is not null as by_self,
-    p.actor is not null and k.authors > 0 as resolved,
+    p.actor is not null and k.authors > 0 and u.approver is null as resolved,
     coalesce(
       a.artifact_digest = p.artifact_digest, a.commit_sha = p.commit_sha, a.deployment_id = p.deployment_id
     ) as bound
@@ -67,6 +87,7 @@ approvals as (
     join population as p on p.item_id = a.item_id
     left join authors as w on w.item_id = a.item_id and w.author = a.approver
     left join authors_known as k on k.item_id = a.item_id
+    left join unresolved as u on u.item_id = a.item_id and u.approver = a.approver
   where a.newest = 1
 ),
 good as (

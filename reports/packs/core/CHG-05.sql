@@ -1,8 +1,9 @@
 -- control: CHG-05
 -- item:    one override used, one break-glass grant, or one emergency production deployment that no override names
 -- good:    reason and incident given, on record within the hour, an end set, reviewed by somebody else within a day
--- reads:   deployments, deployment_rows, facts, parameters
--- nulls:   an unknown actor, reviewer, reason, incident or end never makes an item good
+-- reads:   deployments, deployment_rows, facts, person_directories, parameters
+-- nulls:   an unknown actor, reviewer, reason, incident or end never makes an item good; nor does a reviewer of whom
+--          the actor or an author may be another account, because no directory knows both
 with uses as (
   select
     f.event_id as item_id, case f.kind when 'override' then 'override' else 'break-glass grant' end as what,
@@ -63,19 +64,46 @@ authors as (
   select distinct item_id, author
   from (select item_id, unnest(authors) as author from rows_of where kind in ('deployment', 'change'))
 ),
-reviews as (
+makers as (
+  select item_id, author as maker from authors
+  union
+  select item_id, actor from population where actor is not null
+),
+given as (
+  select item_id, begun_at, used_by, occurred_at, event_id, coalesce(approver, actor) as reviewer
+  from rows_of
+  where kind = 'override' and phase = 'reviewed' or kind = 'approval' and phase = 'approved'
+),
+apart as (
+  select distinct g.item_id, g.reviewer, m.maker
+  from given as g
+    join makers as m on m.item_id = g.item_id
+    join person_directories as x on x.person = g.reviewer
+    join person_directories as y on y.person = m.maker and y.directory = x.directory
+),
+unresolved as (
+  select distinct g.item_id, g.reviewer
+  from given as g
+    join makers as m on m.item_id = g.item_id
+    left join apart as t on t.item_id = g.item_id and t.reviewer = g.reviewer and t.maker = m.maker
+  where m.maker like 'person:%' and t.maker is null
+),
+other_people as (
   select
-    r.item_id, r.occurred_at, r.event_id, coalesce(r.approver, r.actor) as reviewer,
-    coalesce(r.approver, r.actor) like 'person:%' and coalesce(r.approver, r.actor) <> r.used_by and w.author is null
-      as independent,
-    epoch_us(r.occurred_at) <= epoch_us(r.begun_at) + $review_within_s * 1000000 as in_time
-  from rows_of as r
-    left join authors as w on w.item_id = r.item_id and w.author = coalesce(r.approver, r.actor)
-  where r.kind = 'override' and r.phase = 'reviewed' or r.kind = 'approval' and r.phase = 'approved'
+    g.*, g.reviewer like 'person:%' and g.reviewer <> g.used_by and w.author is null as other,
+    u.reviewer is null as resolved,
+    epoch_us(g.occurred_at) <= epoch_us(g.begun_at) + $review_within_s * 1000000 as in_time
+  from given as g
+    left join authors as w on w.item_id = g.item_id and w.author = g.reviewer
+    left join unresolved as u on u.item_id = g.item_id and u.reviewer = g.reviewer
+),
+reviews as (
+  select *, other and resolved as independent from other_people
 ),
 reviewed as (
   select
-    item_id, bool_or(independent and in_time) as in_time, bool_or(independent) as independent, true as found
+    item_id, bool_or(independent and in_time) as in_time, bool_or(independent) as independent,
+    bool_or(other and not resolved) as unresolved, true as found
   from reviews group by item_id
 ),
 best_review as (
@@ -111,6 +139,7 @@ judged as (
       when v.in_time then 'REVIEWED'
       when v.independent then 'REVIEWED_LATE'
       when epoch_us(w.as_of) < epoch_us(p.begun_at) + $review_within_s * 1000000 then 'REVIEW_PENDING'
+      when v.unresolved then 'IDENTITY_UNRESOLVED'
       when v.found then 'SELF_REVIEWED'
       else 'NOT_REVIEWED'
     end as reason_code

@@ -1,11 +1,13 @@
 -- control: INC-05
 -- item:    one production incident closed in the window, or one production rollback of the window that failed
 -- good:    a postmortem published within the deadline after the end, recorded then, reviewed by another person
--- reads:   incidents, rollbacks, facts, parameters
--- nulls:   an unknown severity needs a postmortem; an unknown author or reviewer is not independent
+-- reads:   incidents, rollbacks, facts, person_directories, parameters
+-- nulls:   an unknown severity needs a postmortem; an unknown author or reviewer is not independent; nor are two of
+--          whom no directory knows both, since they may be one
 with population as (
   select
-    i.incident_id as item_id, 'incident' as what, i.base_id as incident_id, cast(null as varchar) as rollback_id, i.service,
+    i.incident_id as item_id, 'incident' as what, i.base_id as incident_id, cast(null as varchar) as rollback_id,
+    i.service,
     i.severity, i.closed_at as ended_at
   from incidents as i cross join parameters as w
   where i.production and i.drill is not true and (i.excluded_by is null or i.excluded_by in ('no_start', 'negative'))
@@ -45,17 +47,29 @@ publications as (
     from rows_of where phase = 'published'
   ) where nth = 1
 ),
-reviews as (
-  select
-    r.item_id, coalesce(r.approver, r.actor) as reviewer, r.occurred_at, r.event_id,
-    coalesce(r.approver, r.actor) like 'person:%' and coalesce(r.approver, r.actor) <> p.actor as independent
+given as (
+  select r.item_id, p.actor as author, coalesce(r.approver, r.actor) as reviewer, r.occurred_at, r.event_id
   from rows_of as r join publications as p on p.item_id = r.item_id
   where r.phase = 'reviewed'
 ),
+apart as (
+  select distinct g.item_id, g.reviewer
+  from given as g
+    join person_directories as x on x.person = g.reviewer
+    join person_directories as y on y.person = g.author and y.directory = x.directory
+),
+reviews as (
+  select
+    g.*, g.reviewer like 'person:%' and g.reviewer <> g.author as other,
+    g.reviewer like 'person:%' and g.reviewer <> g.author and (g.author not like 'person:%' or t.reviewer is not null)
+      as independent
+  from given as g left join apart as t on t.item_id = g.item_id and t.reviewer = g.reviewer
+),
 reviewed as (
-  select item_id, reviewer, independent from (
+  select item_id, reviewer, independent, other and not independent as unresolved from (
     select *, row_number() over (
-      partition by item_id order by coalesce(independent, false) desc, occurred_at, event_id
+      partition by item_id order by coalesce(independent, false) desc, coalesce(other, false) desc, occurred_at,
+        event_id
     ) as best
     from reviews
   ) where best = 1
@@ -88,6 +102,7 @@ judged as (
         and epoch_us(m.recorded_at) > epoch_us(m.occurred_at) + $recorded_within_s * 1000000
         then 'RECORDED_LATE'
       when v.independent then 'PUBLISHED_AND_REVIEWED'
+      when v.unresolved then 'IDENTITY_UNRESOLVED'
       when v.reviewer is not null then 'SELF_REVIEWED'
       else 'NOT_REVIEWED'
     end as reason_code

@@ -1,0 +1,156 @@
+//! `serve`: the writer of a ledger that stays, and what it shows to others.
+//!
+//! ```text
+//! processes of this host ── state/writer.sock ──┐
+//!                                               ├─ the ledger, locked by this process
+//! every second: publish · seal when due · heartbeat when idle
+//! anybody ── HTTP ── tiles, entries, checkpoint: read from the files, like any other reader
+//! ```
+//!
+//! Nothing that comes over HTTP reaches the ledger.
+
+mod http;
+pub(crate) mod limits;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use backtrail_ledger::socket::Server;
+use backtrail_ledger::{Clock as _, Kind, SharedLedger, Signer as _};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::args::{Global, Serve};
+use crate::clock::SystemClock;
+use crate::commands::keys;
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::output::{Out, say};
+use crate::outside::Outside;
+use crate::session;
+use limits::{TICK_MS, WITNESS_INTERVAL};
+
+/// `serve`
+pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
+    let config = Config::read(global)?;
+    let dir = config.ledger(global)?;
+    let listen = config.serve.listen(args.listen.as_deref())?;
+    let heartbeat = config.serve.heartbeat()?;
+    if args.check {
+        return check(&config, &dir, args, listen);
+    }
+    // Before anything is opened: from here on a signal ends the loop below and nothing else.
+    let stop = stop_signal()?;
+    let ledger = keys::open(&config, &dir, args.key.key.as_ref())?;
+    let origin = ledger.checkpoint().origin.clone();
+    let ledger = Arc::new(SharedLedger::new(ledger));
+    let contradiction = witnessed(Outside::read(&config)?, dir.clone(), Arc::clone(&ledger));
+    let socket = Server::start(&dir, Arc::clone(&ledger))?;
+    let runtime = session::runtime()?;
+    let server = runtime.block_on(http::Server::start(&dir, listen))?;
+    say(format_args!("serving {origin} on http://{}", server.address()));
+    let ended = keep(&ledger, &server, heartbeat, &stop, &contradiction);
+    // No new requests; those under way are answered. Then what they appended is published.
+    runtime.block_on(server.stop());
+    drop(socket);
+    let published = ledger.lock().publish();
+    ended?;
+    let head = published?;
+    say(format_args!("stopped at size {}", head.size));
+    Ok(())
+}
+
+/// Validates what a start would need and starts nothing.
+fn check(config: &Config, dir: &Path, args: &Serve, listen: SocketAddr) -> Result<(), Failure> {
+    let signer = keys::signer(config, dir, args.key.key.as_ref())?;
+    let mut out = Out::new();
+    out.line(format_args!("fine: {} would be served on {listen}", signer.vkey().name()))?;
+    out.finish()
+}
+
+/// Gets a message at SIGTERM or SIGINT; a second one of them ends the process at once.
+fn stop_signal() -> Result<mpsc::Receiver<()>, Failure> {
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map_err(Failure::bug)?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(()).is_err() {
+                // Nobody listens any more: do what the signal does without us.
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+/// Has new heads cosigned from time to time, beside everything else, and tells when a witness knows more than the log.
+fn witnessed(outside: Outside, dir: PathBuf, ledger: Arc<SharedLedger>) -> mpsc::Receiver<Failure> {
+    let (sender, receiver) = mpsc::channel();
+    let key = ledger.lock().vkey().clone();
+    std::thread::spawn(move || {
+        let mut cosigned = 0;
+        while outside.len() > 0 {
+            std::thread::sleep(WITNESS_INTERVAL);
+            let size = ledger.lock().checkpoint().size;
+            if size == cosigned {
+                continue;
+            }
+            let add = |size, lines: &[_]| ledger.lock().add_cosignatures(size, lines);
+            match outside.submit(&dir, &key, add) {
+                Ok(0) => cosigned = size,
+                // Those that were away are asked again.
+                Ok(_) => {}
+                Err(known) => return drop(sender.send(known)),
+            }
+        }
+    });
+    receiver
+}
+
+/// Publishes, seals and shows that the log is alive, until a signal comes or the ledger cannot go on.
+fn keep(
+    ledger: &SharedLedger,
+    server: &http::Server,
+    heartbeat: Duration,
+    stop: &mpsc::Receiver<()>,
+    contradiction: &mpsc::Receiver<Failure>,
+) -> Result<(), Failure> {
+    let clock = SystemClock::default();
+    let now_us = || clock.elapsed_us().unwrap_or_default();
+    let (mut seen, mut since_us) = (ledger.lock().size(), now_us());
+    let mut told = String::new();
+    loop {
+        match stop.recv_timeout(Duration::from_millis(TICK_MS)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        if let Ok(known) = contradiction.try_recv() {
+            return Err(known);
+        }
+        let mut ledger = ledger.lock();
+        let idle = Duration::from_micros((now_us() - since_us).unsigned_abs());
+        // A simulated clock has no time that passes.
+        let due = idle >= heartbeat && ledger.size() == seen && !ledger.simulated_clock();
+        let done = if due { ledger.heartbeat() } else { ledger.publish() };
+        if ledger.size() != seen || due {
+            (seen, since_us) = (ledger.size(), now_us());
+        }
+        drop(ledger);
+        server.set_healthy(done.is_ok());
+        match done {
+            Ok(_) => told.clear(),
+            // What a person can mend while this runs: space, the clock.
+            Err(e) if matches!(e.kind(), Kind::Retry | Kind::Clock) => {
+                let text = e.to_string();
+                if text != told {
+                    say(format_args!("warning: {text}"));
+                    told = text;
+                }
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! One writer, several threads: appends that wait at the same time share one wait for the disk.
+
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, Kind};
+use crate::intake::{Receipt, Submission};
+use crate::writer::Ledger;
+
+/// A ledger that several threads append to.
+pub struct SharedLedger {
+    ledger: Mutex<Ledger>,
+    /// What waits for whoever holds the ledger next. Each thread has at most one request here.
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+struct Waiting {
+    submissions: Vec<Submission>,
+    answer: SyncSender<Result<Vec<Receipt>, Error>>,
+}
+
+impl SharedLedger {
+    /// Shares `ledger`.
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger: Mutex::new(ledger), waiting: Mutex::default() }
+    }
+
+    /// The ledger itself, alone.
+    pub fn lock(&self) -> MutexGuard<'_, Ledger> {
+        // A panic in another thread is a bug; the ledger rebuilds itself from disk after a step that did not end.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Ledger::append`]: durable when it returns.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn append(&self, submissions: Vec<Submission>) -> Result<Vec<Receipt>, Error> {
+        let (answer, answered) = sync_channel(1);
+        self.queue().push(Waiting { submissions, answer });
+        // Whoever gets the ledger appends what everybody waits for.
+        let mut ledger = self.lock();
+        let group = std::mem::take(&mut *self.queue());
+        append_all(&mut ledger, group);
+        drop(ledger);
+        answered.recv().unwrap_or_else(|_| Err(Error::new(Kind::Reopen, "the append did not end")))
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Appends a group at once. If one of its requests is refused, each is tried alone, so that it fails nobody else's.
+fn append_all(ledger: &mut Ledger, group: Vec<Waiting>) {
+    let counts: Vec<usize> = group.iter().map(|one| one.submissions.len()).collect();
+    let answers = group.iter().map(|one| one.answer.clone());
+    let answers: Vec<_> = answers.collect();
+    let all: Vec<Submission> = group.into_iter().flat_map(|one| one.submissions).collect();
+    let alone = (counts.len() > 1).then(|| all.clone());
+    let tell = |to: &SyncSender<_>, what| {
+        // Who asked waits for the answer, or has ended.
+        let _ = to.send(what);
+    };
+    match (ledger.append(all), alone) {
+        (Ok(receipts), _) => {
+            let mut receipts = receipts.into_iter();
+            for (to, count) in answers.iter().zip(counts) {
+                tell(to, Ok(receipts.by_ref().take(count).collect()));
+            }
+        }
+        (Err(e), Some(all)) if e.kind() == Kind::Reject => {
+            let mut all = all.into_iter();
+            for (to, count) in answers.iter().zip(counts) {
+                tell(to, ledger.append(all.by_ref().take(count).collect()));
+            }
+        }
+        (Err(e), _) => {
+            for to in &answers {
+                tell(to, Err(Error::new(e.kind(), e.to_string())));
+            }
+        }
+    }
+}
