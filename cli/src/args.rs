@@ -1,12 +1,15 @@
 //! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
 
 mod report;
+mod upkeep;
 
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use report::{IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
+
+pub(crate) use upkeep::{Backup, Compact, Doctor, Erase, Restore, Retain};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -91,6 +94,36 @@ pub(crate) enum Command {
     /// The keys that sign for the ledger: lists, adds and retires them, and recovers from the loss of one.
     #[command(subcommand)]
     Keys(Keys),
+    /// Makes large segments of small neighbouring ones; rows and proofs stay.
+    #[command(
+        after_help = "Examples:\n  backtrail compact --ledger ./ledger\n  backtrail compact --ledger ./ledger --key ./ledger.key"
+    )]
+    Compact(Compact),
+    /// Erases texts, deliveries and identities from the vault; rows, proofs and metrics stay.
+    #[command(
+        after_help = "Examples:\n  backtrail erase --ledger ./ledger --event github:0f0e… --reason \"a secret in a comment\" --ticket SEC-12\n  backtrail erase --ledger ./ledger --person person:4k… --with-events --reason \"right to erasure\""
+    )]
+    Erase(Erase),
+    /// Prunes the oldest segments, never more than the log's policy lets go; proofs and the ledger's own entries stay.
+    #[command(
+        after_help = "Examples:\n  backtrail retain --ledger ./ledger --policy\n  backtrail retain --ledger ./ledger --before 2020-01-01"
+    )]
+    Retain(Retain),
+    /// Copies the ledger to a folder, or what is new to an older copy, also while it is written to.
+    #[command(
+        after_help = "Examples:\n  backtrail backup --ledger ./ledger /mnt/backup/ledger\n  backtrail backup --ledger ./ledger /mnt/backup/ledger && cp ledger/checkpoint /mnt/elsewhere/"
+    )]
+    Backup(Backup),
+    /// Makes a ledger of a backup: to be read, or, once its head is confirmed, to go on with.
+    #[command(
+        after_help = "Examples:\n  backtrail restore /mnt/backup/ledger ./ledger\n  backtrail restore /mnt/backup/ledger ./ledger --confirm /mnt/elsewhere/checkpoint --key ./ledger.key"
+    )]
+    Restore(Restore),
+    /// Says what is wrong with a ledger, its key and its machine, and what to run.
+    #[command(
+        after_help = "Examples:\n  backtrail doctor --ledger ./ledger\n  backtrail doctor --ledger ./ledger --backup /mnt/backup/ledger --json"
+    )]
+    Doctor(Doctor),
     /// Has the newest head cosigned by the policy's witnesses, and copies it to the anchors.
     #[command(
         after_help = "Examples:\n  backtrail anchor --ledger ./ledger\n  backtrail anchor --config /etc/backtrail.toml"
@@ -201,6 +234,9 @@ pub(crate) struct Init {
     /// Where to write the recovery key, once: keep it offline.
     #[arg(long, value_name = "FILE")]
     pub(crate) recovery_key_out: Option<PathBuf>,
+    /// How long rows are kept, for ever: an ISO 8601 duration of years, months, weeks and days.
+    #[arg(long, default_value = "P6Y", value_name = "DURATION")]
+    pub(crate) retention: String,
     /// Take times from deliveries instead of the clock. For trials only: it marks the ledger for ever.
     #[arg(long)]
     pub(crate) simulated_clock: bool,

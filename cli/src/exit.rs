@@ -15,7 +15,7 @@ pub(crate) struct Failure {
 
 /// The answer is "no": exceptions found, a proof does not hold.
 pub(crate) const NO: u8 = 1;
-/// Somebody outside knows more of the log than the ledger does, or something else (`verify`'s code).
+/// What is here is older than, or split from, what was signed (`verify`'s code).
 pub(crate) const ROLLED_BACK: u8 = 13;
 /// The command line is wrong (sysexits `EX_USAGE`).
 pub(crate) const USAGE: u8 = 64;
@@ -91,7 +91,7 @@ impl From<backtrail_ledger::Error> for Failure {
             Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
             Kind::RolledBack => (
                 ROLLED_BACK,
-                "nothing was written; keep the folder as it is and see \"Witnesses and anchors\" in docs/operations.md",
+                "nothing was written; keep both as they are and see \"Witnesses and anchors\" and \"Restoring\" in docs/operations.md",
             ),
         };
         Self::new(exit, error).hint(hint)

@@ -95,7 +95,7 @@ fn source(snapshot: &Snapshot) -> Result<Source, Failure> {
         size: snapshot.checkpoint().size,
         checkpoint: snapshot.note(),
         segments: snapshot.segments().to_vec(),
-        tail: vec![snapshot.tail()?],
+        tail: snapshot.kept()?.into_iter().chain([snapshot.tail()?]).collect(),
         people: snapshot.people()?,
         texts: snapshot.texts()?.collect::<Result<_, _>>()?,
         simulated_clock: snapshot.simulated_clock(),

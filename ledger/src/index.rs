@@ -40,6 +40,11 @@ impl Index {
         self.rows.insert(key(event_id), seq).is_none()
     }
 
+    /// Adds row `seq`, of which only the key is left.
+    pub(crate) fn insert_key(&mut self, seq: u64, key: Key) {
+        self.rows.insert(key, seq);
+    }
+
     /// As [`Index::insert`], of a whole event.
     pub(crate) fn insert_event(&mut self, seq: u64, event: &Event) -> bool {
         let id = event.text("event_id").unwrap_or_default();

@@ -7,11 +7,13 @@
 //! processes append through the one that writes, [`resources`] and [`export`] show the log to other people's tools.
 
 mod appender;
+pub mod backup;
 pub mod checkpoint;
 pub mod clock;
 pub mod commitment;
 pub mod cosignature;
 pub mod entry;
+pub mod erasure;
 pub mod error;
 pub mod export;
 pub mod frame;
@@ -25,7 +27,9 @@ mod log;
 pub mod note;
 pub mod policy;
 mod prover;
+pub mod pruned;
 pub mod resources;
+pub mod retention;
 pub mod segment;
 mod shared;
 pub mod snapshot;
@@ -44,6 +48,7 @@ pub mod writer;
 pub use appender::Appender;
 pub use checkpoint::{Checkpoint, TlogProof};
 pub use clock::Clock;
+pub use erasure::{Erase, Erased};
 pub use error::{Error, Kind};
 pub use intake::{Outcome, QuarantineId, Receipt, Submission};
 pub use key::{

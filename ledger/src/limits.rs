@@ -51,6 +51,9 @@ pub const ROW_GROUP_ROWS: usize = 8_192;
 /// Age in microseconds at which unsealed rows are sealed.
 pub const SEAL_AGE_US: i64 = 24 * 3600 * 1_000_000;
 
+/// How long a segment stays, in microseconds, after another took its place: longer than a reader uses what it opened.
+pub const REPLACED_US: i64 = 3600 * 1_000_000;
+
 /// The longest payload of a frame, in bytes: a delivery of 48 MiB as base64 with its headers.
 pub const FRAME_BYTES_MAX: usize = 64 << 20;
 

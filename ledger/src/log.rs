@@ -14,6 +14,7 @@ use crate::intake::compare::Known;
 use crate::intake::people::People;
 use crate::journal::Journal;
 use crate::keyring::KeyRing;
+use crate::pruned::Pruning;
 use crate::segment::read::Segment;
 use crate::segment::{Seal, chain};
 use crate::storage::Storage;
@@ -40,6 +41,13 @@ pub(crate) struct Log {
     /// Full tiles that are not on disk yet.
     pub(crate) full_tiles: Vec<(Tile, Vec<u8>)>,
     pub(crate) seals: Vec<Seal>,
+    /// When rewritten segments took the place of others, by file.
+    pub(crate) rewritten: HashMap<String, Timestamp>,
+    /// The first row that is not pruned, and what stays of those before it.
+    pub(crate) pruned: u64,
+    pub(crate) kept: Option<Pruning>,
+    /// How long genesis says that rows are kept.
+    pub(crate) retention: String,
     /// The first row of the tail.
     pub(crate) first: u64,
     /// The compact range of `[0, first)`.
@@ -72,6 +80,7 @@ pub(crate) struct Cache {
     segment: Option<(u64, Segment)>,
     group: Option<(u64, Rows)>,
     vault: Option<(u64, HashMap<Key, Place>)>,
+    blocks: Option<BTreeSet<u64>>,
 }
 
 impl Log {
@@ -137,6 +146,9 @@ impl Log {
             let event = leaf::decode(&self.tail_leaf(store, seq)?);
             return event.map_err(|e| Error::tampered(format!("row {seq}: {e}")));
         }
+        if seq < self.pruned {
+            return Err(Error::reject(format!("row {seq} was pruned")));
+        }
         let seal = self.seal_of(seq)?.clone();
         if self.cache.segment.as_ref().is_none_or(|(start, _)| *start != seal.rows.start) {
             self.cache.segment = Some((seal.rows.start, chain::open(store, &seal)?));
@@ -196,6 +208,19 @@ impl Log {
         Ok(())
     }
 
+    /// The `<first>` of the files in the vault and the quarantine that belong to row `seq`. They stay as they are when
+    /// segments are rewritten, so it is the largest one up to `seq`: a block without a file has nothing to be found.
+    pub(crate) fn block_of(&mut self, store: &dyn Storage, seq: u64) -> Result<u64, Error> {
+        if seq >= self.first {
+            return Ok(self.first);
+        }
+        if self.cache.blocks.is_none() {
+            self.cache.blocks = Some(vault::blocks(store)?);
+        }
+        let blocks = self.cache.blocks.as_ref().expect("set above");
+        Ok(blocks.range(..=seq).next_back().copied().unwrap_or(0))
+    }
+
     /// The vault's record of the event of row `seq`; `None` if it was erased.
     fn vault_record(
         &mut self,
@@ -209,7 +234,7 @@ impl Log {
             let payload = self.vault.read(store, place.offset, place.len as usize)?;
             return EventRecord::parse(&payload).map(Some);
         }
-        let first = self.seal_of(seq)?.rows.start;
+        let first = self.block_of(store, seq)?;
         if self.cache.vault.as_ref().is_none_or(|(known, _)| *known != first) {
             let bytes = store.read_if_any(&vault::path(first))?.unwrap_or_default();
             self.cache.vault = Some((first, vault_places(&bytes)));

@@ -44,10 +44,23 @@ pub const BLOOM_COLUMNS: &[&str] = &[
 
 /// The path of the segment of `rows`, as first written.
 pub fn path(rows: &Range<u64>) -> String {
-    format!("segments/{:020}-{:020}.0.parquet", rows.start, rows.end)
+    path_of(rows, 0)
 }
 
-/// What the `ledger/segment_sealed` entry says of a file.
+/// The path of the segment of `rows`, `n` rewrites after the first.
+pub fn path_of(rows: &Range<u64>, n: u64) -> String {
+    format!("segments/{:020}-{:020}.{n}.parquet", rows.start, rows.end)
+}
+
+/// The rows and the number of rewrites of the segment at `path`, if it is a name of one.
+pub fn rows_of(path: &str) -> Option<(Range<u64>, u64)> {
+    let (rows, n) = path.strip_prefix("segments/")?.strip_suffix(".parquet")?.split_once('.')?;
+    let (start, end) = rows.split_once('-')?;
+    let (rows, n) = (start.parse().ok()?..end.parse().ok()?, n.parse().ok()?);
+    (rows.start < rows.end && path_of(&rows, n) == path).then_some((rows, n))
+}
+
+/// What the `ledger/segment_sealed` or `ledger/segment_rewritten` entry says of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// The path in the ledger.
@@ -67,14 +80,24 @@ pub struct Seal {
 impl Seal {
     /// The seal of a file with these bytes whose last data page ends at `meta_offset`.
     pub fn of(rows: Range<u64>, bytes: &[u8], meta_offset: u64) -> Self {
+        Self::of_file(path(&rows), rows, bytes, meta_offset)
+    }
+
+    /// As [`Seal::of`], of the file at `file`.
+    pub fn of_file(file: String, rows: Range<u64>, bytes: &[u8], meta_offset: u64) -> Self {
         Self {
-            file: path(&rows),
+            file,
             rows,
             sha256: sha256(bytes),
             bytes: bytes.len() as u64,
             meta_offset,
             meta_sha256: sha256(bytes.get(meta_offset as usize..).unwrap_or_default()),
         }
+    }
+
+    /// Whether the file is the one that was sealed.
+    pub fn is_of(&self, bytes: &[u8]) -> bool {
+        Self::of_file(self.file.clone(), self.rows.clone(), bytes, self.meta_offset) == *self
     }
 
     /// The fields of the entry.
@@ -95,27 +118,45 @@ impl Seal {
     /// # Errors
     /// It is another entry.
     pub fn parse(event: &Event, at: u64) -> Result<Self, Error> {
+        let fits = |seal: &Self| {
+            seal.file == path(&seal.rows)
+                && seal.rows.end == at
+                && crate::entry::is(event, "segment_sealed")
+        };
+        Self::read(event)
+            .filter(fits)
+            .ok_or_else(|| Error::tampered(format!("row {at} does not seal the rows before it")))
+    }
+
+    /// Reads the `ledger/segment_rewritten` entry that row `at` is: a file of rows before it.
+    ///
+    /// # Errors
+    /// It is another entry.
+    pub fn parse_rewritten(event: &Event, at: u64) -> Result<Self, Error> {
+        let fits = |seal: &Self| {
+            let named = rows_of(&seal.file).is_some_and(|(rows, n)| rows == seal.rows && n > 0);
+            named && seal.rows.end <= at && crate::entry::is(event, "segment_rewritten")
+        };
+        Self::read(event).filter(fits).ok_or_else(|| {
+            Error::tampered(format!("row {at} does not say how rows before it were rewritten"))
+        })
+    }
+
+    /// What an entry says, if it says everything in the one right form.
+    fn read(event: &Event) -> Option<Self> {
         let text = |key: &str| event.attribute(key).unwrap_or_default();
         let number = |key: &str| text(key).parse::<u64>().ok();
         let hash =
             |key: &str| HEXLOWER.decode(text(key).as_bytes()).ok()?.try_into().ok().map(Hash);
-        let seal = (|| {
-            Some(Self {
-                file: text("file").to_owned(),
-                rows: number("start")?..number("end")?,
-                sha256: hash("sha256")?,
-                bytes: number("bytes")?,
-                meta_offset: number("meta_offset")?,
-                meta_sha256: hash("meta_sha256")?,
-            })
-        })();
-        let fits = |seal: &Self| {
-            let fields = seal.fields();
-            let said = fields.iter().all(|(key, value)| event.attribute(key) == Some(value));
-            let named = seal.file == path(&seal.rows) && seal.rows.start < seal.rows.end;
-            said && named && seal.rows.end == at && crate::entry::is(event, "segment_sealed")
+        let seal = Self {
+            file: text("file").to_owned(),
+            rows: number("start")?..number("end")?,
+            sha256: hash("sha256")?,
+            bytes: number("bytes")?,
+            meta_offset: number("meta_offset")?,
+            meta_sha256: hash("meta_sha256")?,
         };
-        seal.filter(fits)
-            .ok_or_else(|| Error::tampered(format!("row {at} does not seal the rows before it")))
+        let said = seal.fields().iter().all(|(key, value)| event.attribute(key) == Some(value));
+        (said && seal.rows.start < seal.rows.end).then_some(seal)
     }
 }

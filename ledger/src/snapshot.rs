@@ -1,23 +1,29 @@
 //! A reader at one checkpoint. It takes no lock and changes nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::AsArray as _;
 use arrow::record_batch::RecordBatch;
+use backtrail_schemas::columns::TEXT_FIELDS;
 use backtrail_schemas::rows::{Rows, to_batch};
 use backtrail_schemas::{Event, leaf};
 
 use crate::checkpoint::{Checkpoint, TlogProof};
 use crate::entry;
+use crate::erasure::{self, Erasure};
 use crate::error::{Error, Kind};
+use crate::index;
 use crate::key::Vkey;
 use crate::keyring::{Action, KeyRing};
 use crate::limits::TREE_SIZE_MAX;
 use crate::note::Note;
 use crate::prover::prove;
+use crate::pruned::Kept;
+use crate::segment::Seal;
+use crate::segment::chain::{self, Chain, Known};
 use crate::segment::read::Segment;
-use crate::segment::{Seal, chain};
 use crate::storage::{Local, Storage};
 use crate::tiles::TileReader;
 use crate::tlog::{Frontier, NodeSource as _, leaf_hash};
@@ -36,6 +42,11 @@ pub struct Snapshot {
     genesis: Event,
     /// Segments that lie wholly below the checkpoint.
     seals: Vec<Seal>,
+    /// The first row that is not pruned, and what stays of those before it.
+    start: u64,
+    kept: Kept,
+    /// The entries of upkeep up to the newest checkpoint: what was erased is gone at every older one, too.
+    upkeep: Vec<(u64, Event)>,
     paths: Vec<PathBuf>,
     /// The rows behind them, as canonical leaves.
     tail: Vec<Vec<u8>>,
@@ -90,8 +101,13 @@ impl Snapshot {
     fn read(store: Local, at: Option<u64>, known: Option<&Self>) -> Result<Self, Error> {
         let newest = read_note(&store, CHECKPOINT)?;
         let head: Checkpoint = newest.text.parse()?;
-        let sealed = known.map_or(&[][..], |known| &known.seals);
-        let (mut seals, mut leaves, mut commits) = read_tail(&store, &head, sealed)?;
+        let read = known.map(|known| Known { seals: &known.seals, upkeep: &known.upkeep });
+        let (chain, mut leaves, mut commits) = read_tail(&store, &head, read.unwrap_or_default())?;
+        let (start, kept) = match chain.pruned {
+            Some((pruning, kept)) => (pruning.end, kept),
+            None => (0, Kept::default()),
+        };
+        let mut seals = chain.seals;
         let (note, checkpoint) = match at.filter(|size| *size != head.size) {
             None => (newest, head),
             Some(size) => {
@@ -106,11 +122,19 @@ impl Snapshot {
                 (note, checkpoint)
             }
         };
-        cut(&store, &mut seals, &mut leaves, checkpoint.size)?;
+        if checkpoint.size < start {
+            let what = format!(
+                "rows before {start} were pruned: {} can no longer be read",
+                checkpoint.size
+            );
+            return Err(Error::new(Kind::Missing, what));
+        }
+        cut(&store, &mut seals, &mut leaves, start, checkpoint.size)?;
         commits.retain(|end| *end <= checkpoint.size);
-        check_root(&store, &seals, &leaves, &checkpoint)?;
+        check_root(&store, &seals, &leaves, start, &checkpoint)?;
         let genesis = match (known, seals.first()) {
             (Some(known), _) => known.genesis.clone(),
+            _ if start > 0 => leaf::decode(&kept.leaves[&0])?,
             (None, Some(seal)) => chain::open(&store, seal)?.first_rows()?.event(0)?,
             (None, None) => {
                 leaf::decode(leaves.first().ok_or_else(|| Error::tampered("a log without rows"))?)?
@@ -129,6 +153,9 @@ impl Snapshot {
             checkpoint,
             genesis,
             seals,
+            start,
+            kept,
+            upkeep: chain.upkeep,
             paths,
             tail: leaves,
             commits,
@@ -148,6 +175,9 @@ impl Snapshot {
     /// A segment cannot be read, or an entry about a key does not hold.
     pub fn keys(&self) -> Result<KeyRing, Error> {
         let mut keys = KeyRing::new(&self.genesis)?;
+        for (seq, leaf) in self.kept.leaves.range(1..) {
+            keys.take(&leaf::decode(leaf)?, *seq)?;
+        }
         for seal in &self.seals {
             let mut seq = seal.rows.start;
             for batch in chain::open(&self.store, seal)?.columns(&["phase"])? {
@@ -219,7 +249,28 @@ impl Snapshot {
 
     /// The first row that no segment below the checkpoint holds.
     pub(crate) fn tail_start(&self) -> u64 {
-        self.seals.last().map_or(0, |seal| seal.rows.end)
+        self.seals.last().map_or(self.start, |seal| seal.rows.end)
+    }
+
+    /// The first row that is not pruned. Of those before it, the ledger's own entries are there.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The entries of the ledger that stay of pruned rows, a batch for each run of them.
+    ///
+    /// # Errors
+    /// A row has a column that this version does not know.
+    pub fn kept(&self) -> Result<Vec<RecordBatch>, Error> {
+        let mut runs: Vec<(u64, Vec<Event>)> = Vec::new();
+        for (seq, bytes) in &self.kept.leaves {
+            let event = leaf::decode(bytes)?;
+            match runs.last_mut() {
+                Some((first, run)) if *first + run.len() as u64 == *seq => run.push(event),
+                _ => runs.push((*seq, vec![event])),
+            }
+        }
+        runs.iter().map(|(first, run)| Ok(to_batch(*first, run)?)).collect()
     }
 
     /// The sizes, up to the checkpoint's, that had one as far as the files tell: kept ones, ends of batches behind
@@ -251,6 +302,10 @@ impl Snapshot {
     pub fn leaf(&self, seq: u64) -> Result<Vec<u8>, Error> {
         let missing =
             || Error::reject(format!("no row {seq} in a log of {} rows", self.checkpoint.size));
+        if seq < self.start {
+            let pruned = || Error::new(Kind::Missing, format!("row {seq} was pruned"));
+            return self.kept.leaves.get(&seq).cloned().ok_or_else(pruned);
+        }
         if let Some(at) = seq.checked_sub(self.tail_start()) {
             return self.tail.get(at as usize).cloned().ok_or_else(missing);
         }
@@ -282,6 +337,10 @@ impl Snapshot {
     /// # Errors
     /// A segment cannot be read.
     pub fn find(&self, event_id: &str) -> Result<Option<u64>, Error> {
+        let key = index::key(event_id);
+        if let Some(at) = self.kept.keys.iter().position(|known| *known == key) {
+            return Ok(Some(at as u64));
+        }
         for seal in &self.seals {
             let mut seq = seal.rows.start;
             for batch in chain::open(&self.store, seal)?.columns(&["event_id"])? {
@@ -303,7 +362,8 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// All rows in order, as position and canonical bytes; one row group is in memory at a time.
+    /// All rows in order, as position and canonical bytes; one row group is in memory at a time. Of pruned rows only the
+    /// ledger's own entries are there.
     ///
     /// # Errors
     /// A segment cannot be read; then nothing follows.
@@ -318,7 +378,9 @@ impl Snapshot {
             Ok(segment) => segment_leaves(&segment, seal.rows.start),
             Err(e) => Box::new(std::iter::once(Err(e))),
         });
-        let all = sealed.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok));
+        let kept = self.kept.leaves.iter().map(|(seq, leaf)| Ok((*seq, leaf.clone())));
+        let all = kept.chain(sealed);
+        let all = all.chain((self.tail_start()..).zip(self.tail.iter().cloned()).map(Ok));
         all.filter(move |row| row.as_ref().map_or(true, |(seq, _)| *seq >= from))
     }
 
@@ -349,6 +411,12 @@ impl Snapshot {
         Ok(shown.collect())
     }
 
+    /// The events of which something was erased, by id.
+    pub fn erased(&self) -> BTreeSet<String> {
+        let erasures = self.upkeep.iter().filter_map(|(_, event)| Erasure::parse(event));
+        erasures.flat_map(|erasure| erasure.events.into_keys()).collect()
+    }
+
     /// The deliveries that were authenticated and not, or not wholly, understood, in the order in which they came. An append
     /// that is under way, or was interrupted, ends a file.
     ///
@@ -369,7 +437,8 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// The free texts of the vault, as event id, field and text; one file of the vault is in memory at a time.
+    /// The free texts of the vault, as event id, field and text; one file of the vault is in memory at a time. Where a text
+    /// was erased, it is [`erasure::SHOWN`].
     ///
     /// # Errors
     /// The vault is there and damaged.
@@ -378,10 +447,16 @@ impl Snapshot {
     ) -> Result<impl Iterator<Item = Result<(String, String, String), Error>>, Error> {
         let files = self.store.list("vault")?.into_iter().map(|(path, _)| path);
         let files = files.filter(|path| vault::first_of(path, vault::path).is_some());
-        Ok(files.flat_map(|path| match texts_of(&self.store, &path) {
+        let erased = self.upkeep.iter().filter_map(|(_, event)| Erasure::parse(event));
+        let erased = erased.flat_map(|erasure| erasure.events).flat_map(|(id, fields)| {
+            let texts = fields.into_iter().filter(|field| TEXT_FIELDS.contains(&field.as_str()));
+            texts.map(move |field| (id.clone(), field, erasure::SHOWN.to_owned()))
+        });
+        let there = files.flat_map(|path| match texts_of(&self.store, &path) {
             Ok(texts) => texts.into_iter().map(Ok).collect(),
             Err(e) => vec![Err(e)],
-        }))
+        });
+        Ok(there.chain(erased.map(Ok)))
     }
 }
 
@@ -421,11 +496,11 @@ pub(crate) fn read_note(store: &dyn Storage, path: &str) -> Result<Note, Error> 
 }
 
 /// The sealed chain, the leaves behind it, and the ends of their batches.
-type Tail = (Vec<Seal>, Vec<Vec<u8>>, Vec<u64>);
+type Tail = (Chain, Vec<Vec<u8>>, Vec<u64>);
 
 /// The sealed chain and what lies behind it, up to `head`. Segments of `known` are not read
 /// again.
-fn read_tail(store: &dyn Storage, head: &Checkpoint, known: &[Seal]) -> Result<Tail, Error> {
+fn read_tail(store: &dyn Storage, head: &Checkpoint, known: Known) -> Result<Tail, Error> {
     // The newest file with a row below the head: a seal may be under way behind it.
     let below = wal::files(store)?.into_iter().rev().find(|(first, _)| *first < head.size);
     let Some((first, path)) = below else {
@@ -440,11 +515,8 @@ fn read_tail(store: &dyn Storage, head: &Checkpoint, known: &[Seal]) -> Result<T
         )));
     };
     let leaves: Vec<Vec<u8>> = frames.iter().map(|frame| frame.payload.to_vec()).collect();
-    let seals = match first {
-        0 => Vec::new(),
-        _ => chain::read_back(store, first, leaf::decode(&leaves[0])?, known)?,
-    };
-    Ok((seals, leaves, contents.commits.iter().map(|commit| commit.end).collect()))
+    let chain = chain::read_back(store, first, &leaves, known)?;
+    Ok((chain, leaves, contents.commits.iter().map(|commit| commit.end).collect()))
 }
 
 /// Cuts what was read at the head to an older `size`.
@@ -452,9 +524,10 @@ fn cut(
     store: &dyn Storage,
     seals: &mut Vec<Seal>,
     leaves: &mut Vec<Vec<u8>>,
+    start: u64,
     size: u64,
 ) -> Result<(), Error> {
-    let tail_start = seals.last().map_or(0, |seal| seal.rows.end);
+    let tail_start = seals.last().map_or(start, |seal| seal.rows.end);
     if size >= tail_start {
         leaves.truncate((size - tail_start) as usize);
         return Ok(());
@@ -475,9 +548,10 @@ fn check_root(
     store: &dyn Storage,
     seals: &[Seal],
     leaves: &[Vec<u8>],
+    start: u64,
     checkpoint: &Checkpoint,
 ) -> Result<(), Error> {
-    let start = seals.last().map_or(0, |seal| seal.rows.end);
+    let start = seals.last().map_or(start, |seal| seal.rows.end);
     let mut frontier = frontier_at(store, start)?;
     for leaf in leaves {
         frontier.push(leaf_hash(leaf));

@@ -4,7 +4,7 @@
 //! texts of the rows from `first` on; `quarantine/<first>.quarantine` the deliveries that were not understood. All are
 //! files of frames whose payloads are JSON with sorted keys. Each file begins where a file of the write-ahead log did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backtrail_schemas::{Delivery, json};
 use data_encoding::{BASE64, HEXLOWER};
@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::commitment::{Salt, commitment};
 use crate::error::Error;
 use crate::frame::{self, End, Frames};
+use crate::storage::Storage;
 
 /// The name of the vault's format, in its headers.
 pub const FORMAT: &str = "backtrail/vault/1";
@@ -31,6 +32,17 @@ pub const EVENT: u8 = b'E';
 /// Frame: a delivery in quarantine.
 pub const QUARANTINED: u8 = b'Q';
 
+/// What the type of a frame becomes when its record is erased: the frame keeps its place and length, its payload is zeros.
+/// So the lengths in commit frames stay true, and what remains is where it was.
+pub fn erased(kind: u8) -> u8 {
+    kind.to_ascii_lowercase()
+}
+
+/// Whether a frame is an erased record of one of `kinds`, with nothing in it.
+pub fn is_erased(frame_kind: u8, payload: &[u8], kinds: &[u8]) -> bool {
+    kinds.iter().any(|kind| erased(*kind) == frame_kind) && payload.iter().all(|byte| *byte == 0)
+}
+
 /// The vault file of the rows from `first` on.
 pub fn path(first: u64) -> String {
     format!("vault/{first:020}.vault")
@@ -45,6 +57,16 @@ pub fn quarantine_path(first: u64) -> String {
 pub fn first_of(at: &str, name: fn(u64) -> String) -> Option<u64> {
     let digits = at.split('/').next_back()?.get(..20)?;
     digits.parse().ok().filter(|first| name(*first) == at)
+}
+
+/// The first rows of all files in the vault and the quarantine.
+///
+/// # Errors
+/// As [`Storage::list`].
+pub fn blocks(store: &dyn Storage) -> Result<BTreeSet<u64>, Error> {
+    let vault = store.list("vault")?.into_iter().filter_map(|(at, _)| first_of(&at, path));
+    let refused = store.list("quarantine")?.into_iter();
+    Ok(vault.chain(refused.filter_map(|(at, _)| first_of(&at, quarantine_path))).collect())
 }
 
 /// A field of a record.

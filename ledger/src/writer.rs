@@ -11,10 +11,13 @@
 //! must be opened again.
 
 mod append;
+mod compact;
+mod erase;
 mod init;
 mod keys;
 mod publish;
 mod recover;
+mod retain;
 mod seal;
 
 use std::any::Any;
@@ -129,7 +132,9 @@ impl Ledger {
         self.check_gap();
         self.epoch += 1;
         self.write_state(head)?;
+        let erasure = self.pending_erasure()?;
         self.enter_all(statements)?;
+        self.resume_erasure(erasure)?;
         self.adopt_segment()?;
         if !repairs.is_empty() {
             let key = format!("{}:{}", self.log.size(), self.epoch);
@@ -137,7 +142,9 @@ impl Ledger {
             self.flush()?;
         }
         self.publish_head(false)?;
-        self.remove_old_wal()
+        self.remove_old_wal()?;
+        self.remove_replaced()?;
+        self.remove_pruned()
     }
 
     /// Makes sure that memory and disk agree before anything is done.
@@ -289,6 +296,16 @@ impl Ledger {
             ledger.flush()?;
             ledger.clock_confirmed = ledger.log.last_recorded;
             Ok(())
+        })
+    }
+
+    /// Appends a `ledger/recovery` entry about what was repaired from outside, and publishes it.
+    pub(crate) fn log_recovery(&mut self, repairs: &str) -> Result<(), Error> {
+        self.guarded(|ledger| {
+            let key = format!("{}:{}", ledger.log.size(), ledger.epoch);
+            ledger.push_entry("recovery", &key, &[("repairs", repairs)])?;
+            ledger.flush()?;
+            ledger.publish_head(false).map(|_| ())
         })
     }
 

@@ -14,5 +14,6 @@ mod serve;
 mod shapes;
 mod tidy;
 mod tool;
+mod upkeep;
 mod whole_way;
 mod witness;

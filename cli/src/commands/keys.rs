@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use backtrail_ledger::socket::Client;
 use backtrail_ledger::{
-    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Vkey,
+    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Vkey, retention,
 };
 
 use crate::args::{Global, Init, Seal};
 use crate::clock::{Beginning, SystemClock};
 use crate::config::{Config, beside};
-use crate::exit::{CANNOT_WRITE, Failure, TRY_LATER, unwritable};
+use crate::exit::{CANNOT_WRITE, Failure, TRY_LATER, USAGE, unwritable};
 use crate::output::{Out, say};
 use crate::outside::Outside;
 use crate::signers;
@@ -26,6 +26,10 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
         )
         .hint("name a folder that does not exist; a ledger is never overwritten"));
     }
+    if !retention::is_duration(&args.retention) {
+        let what = format_args!("`{}` is no duration", args.retention);
+        return Err(Failure::new(USAGE, what).hint("write it like P6Y, P1Y6M or P90D"));
+    }
     let key_path = args.key.clone().unwrap_or_else(|| beside(&args.dir, "key"));
     refuse_inside(&key_path, &args.dir)?;
     let signer = FileSigner::generate(&args.origin)?;
@@ -33,6 +37,7 @@ pub(crate) fn init(args: &Init) -> Result<(), Failure> {
         args.recovery_key_out.as_ref().map(|_| FileSigner::generate(&args.origin)).transpose()?;
     let options = InitOptions {
         simulated_clock: args.simulated_clock.then_some(DEMO_SEED),
+        retention: args.retention.clone(),
         recovery_key: recovery.as_ref().map(|key| key.vkey().clone()),
         ..InitOptions::default()
     };
@@ -168,5 +173,14 @@ pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result
     let signers = signers::all(config, dir, key)?;
     // Before the ledger is opened: opening it may already sign a head.
     Outside::read(config)?.consult(dir, &signers::vkeys(&signers))?;
-    Ok(Ledger::open(dir, signers, Arc::new(SystemClock::default()))?)
+    Ledger::open(dir, signers, Arc::new(SystemClock::default())).map_err(|error| {
+        let failure = Failure::from(error);
+        if dir.join("state/head").exists() {
+            return failure;
+        }
+        failure.hint(format_args!(
+            "`backtrail restore {} --confirm NOTE` with the newest note that the log signed, from another place",
+            dir.display()
+        ))
+    })
 }

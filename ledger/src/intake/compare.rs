@@ -60,11 +60,13 @@ impl Known {
     }
 }
 
-/// Compares a draft with what is known; `pseudonym` resolves people, `None` for somebody new.
+/// Compares a draft with what is known; `pseudonym` resolves people, `None` for somebody new, and `erased` says which
+/// pseudonyms nobody can resolve any more.
 pub(crate) fn compare(
     known: &Known,
     draft: &Draft,
     pseudonym: &dyn Fn(&Identity) -> Option<String>,
+    erased: &dyn Fn(&str) -> bool,
 ) -> Verdict {
     let mut added = Draft { event: Event::default(), people: Vec::new(), texts: Vec::new() };
     // The time of receipt is ours, and another one at each delivery.
@@ -93,7 +95,7 @@ pub(crate) fn compare(
             _ => return Verdict::Differs,
         }
     }
-    if !compare_people(known, draft, pseudonym, &mut added)
+    if !compare_people(known, draft, pseudonym, erased, &mut added)
         || !compare_texts(known, draft, &mut added)
     {
         return Verdict::Differs;
@@ -107,12 +109,15 @@ fn compare_people(
     known: &Known,
     draft: &Draft,
     pseudonym: &dyn Fn(&Identity) -> Option<String>,
+    erased: &dyn Fn(&str) -> bool,
     added: &mut Draft,
 ) -> bool {
     let mut lists: BTreeMap<&str, Vec<Option<String>>> = BTreeMap::new();
     for (name, identity) in &draft.people {
         match known.event.get(name) {
             None => added.people.push((*name, identity.clone())),
+            // Who was erased can no longer be compared; the pseudonym stands for them.
+            Some(Value::String(old)) if erased(old) => {}
             Some(Value::String(old)) if pseudonym(identity).as_ref() != Some(old) => return false,
             Some(Value::StringList(_)) => lists.entry(*name).or_default().push(pseudonym(identity)),
             Some(_) => {}
@@ -121,7 +126,7 @@ fn compare_people(
     lists.into_iter().all(|(name, list)| {
         let list: Option<std::collections::BTreeSet<String>> = list.into_iter().collect();
         let Some(Value::StringList(old)) = known.event.get(name) else { return false };
-        list.is_some_and(|new| new.iter().eq(old.iter()))
+        old.iter().any(|old| erased(old)) || list.is_some_and(|new| new.iter().eq(old.iter()))
     })
 }
 

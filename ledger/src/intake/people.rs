@@ -38,6 +38,12 @@ impl People {
         }
     }
 
+    /// Whether the vault no longer knows who this pseudonym is.
+    pub(crate) fn is_erased(&self, pseudonym: &str) -> bool {
+        pseudonym.starts_with("person:")
+            && !self.known.values().any(|person| person.pseudonym == pseudonym)
+    }
+
     /// Whether `identity` says a name that the vault does not know yet.
     pub(crate) fn is_news(&self, identity: &Identity) -> bool {
         let Identity::Person { directory, id, name } = identity else { return false };

@@ -1,5 +1,6 @@
 //! Reading a segment whose bytes are already known to be the sealed ones.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::basic::Compression;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 
 use crate::error::Error;
 use crate::limits::{FOOTER_BYTES_MAX, ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS};
@@ -78,6 +80,14 @@ impl Segment {
     /// The footer.
     pub fn metadata(&self) -> &Arc<ParquetMetaData> {
         self.metadata.metadata()
+    }
+
+    /// The columns whose pages are compressed: those that have a value.
+    pub fn compressed(&self) -> BTreeSet<String> {
+        let groups = self.metadata().row_groups().iter();
+        let columns = groups.flat_map(RowGroupMetaData::columns);
+        let columns = columns.filter(|column| column.compression() != Compression::UNCOMPRESSED);
+        columns.filter_map(|column| column.column_path().parts().first().cloned()).collect()
     }
 
     /// The Arrow schema that the Parquet types give.

@@ -15,6 +15,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
+use crate::erasure::Erasures;
 use crate::error::{Error, Kind};
 use crate::key::{Vkey, is_demo};
 use crate::limits::FINDINGS_MAX;
@@ -146,6 +147,8 @@ pub(crate) struct Check<'a> {
     heads: heads::Heads,
     findings: Vec<Finding>,
     coverage: Vec<String>,
+    /// What the log says is no longer in the vault.
+    erasures: Erasures,
 }
 
 /// "The first so many rows have this root", and who says so.
@@ -169,6 +172,7 @@ impl<'a> Check<'a> {
             heads: heads::Heads::default(),
             findings: Vec::new(),
             coverage: Vec::new(),
+            erasures: Erasures::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Every row in order: leaves, tree, tiles, segments, and what the rows say must be there.
 
+mod upkeep;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use arrow::array::{Array as _, StringArray, new_null_array};
@@ -7,23 +9,24 @@ use arrow::record_batch::RecordBatch;
 use backtrail_schemas::columns::REQUIRED;
 use backtrail_schemas::rows::{self, Rows};
 use backtrail_schemas::{Event, Timestamp, leaf};
-use parquet::basic::Compression;
-use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 
 use super::stores::{self, Block};
 use super::{Check, Finding, Level, VerifyOptions, kept};
 use crate::checkpoint::Checkpoint;
 use crate::entry;
+use crate::erasure::Erasures;
 use crate::error::Error;
 use crate::frame::End;
+use crate::index::key;
+use crate::segment::chain::{self, Known};
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, Writer, key_values};
-use crate::segment::{self, Seal, chain, keys};
+use crate::segment::{self, Seal, keys};
 use crate::state;
 use crate::storage::Storage;
 use crate::tlog::hash::sha256;
-use crate::tlog::{Frontier, Tile, TileBuilder, leaf_hash, tile};
+use crate::tlog::{Frontier, Hash, Tile, TileBuilder, leaf_hash, tile};
 use crate::wal::{self, Commit};
 use crate::writer::{CHECKPOINT, cosignatures_path, cosignatures_size, day_changes};
 
@@ -43,9 +46,14 @@ pub(super) fn check(
     if first + (leaves.len() as u64) < head.size {
         return Err(Error::tampered(format!("`{path}` ends before row {}", head.size)));
     }
-    let first_row = leaf::decode(leaves[0])?;
-    let seals =
-        if first == 0 { Vec::new() } else { chain::read_back(check.store, first, first_row, &[])? };
+    let tail = &leaves[..(head.size - first) as usize];
+    let chain = chain::read_back(check.store, first, tail, Known::default())?;
+    check.erasures = Erasures::of(&chain.upkeep, head.size);
+    if let Some((pruning, kept)) = &chain.pruned {
+        walk.pruned(check, pruning, kept)?;
+    }
+    let kept = chain.pruned.map(|(_, kept)| kept.keys).unwrap_or_default();
+    let seals = chain.seals;
     if contents.end != End::Clean {
         check.leftover(&path, "rows of an append that was interrupted");
     }
@@ -55,9 +63,11 @@ pub(super) fn check(
     }
     walk.tail(check, &leaves, &contents.commits)?;
     walk.next_tail(check);
-    walk.check_ids(check, &seals, &leaves)?;
+    walk.replaced(check, &seals, files);
+    walk.check_ids(check, &seals, &leaves, &kept)?;
     stores::finish(check, &mut walk.block, contents.commits.last(), &mut walk.expected)?;
     walk.finish_tiles(check);
+    walk.left_by_pruning(check, kept.len() as u64, files);
     Ok(walk.expected)
 }
 
@@ -82,6 +92,8 @@ struct Walk<'a> {
     /// Sizes whose note must be kept, for the partial tiles.
     kept: BTreeSet<u64>,
     expected: BTreeSet<String>,
+    /// Every file that an entry names as a segment.
+    named: Vec<Seal>,
 }
 
 impl<'a> Walk<'a> {
@@ -105,6 +117,7 @@ impl<'a> Walk<'a> {
             block: Block::new(options),
             kept,
             expected,
+            named: Vec::new(),
         }
     }
 
@@ -142,7 +155,7 @@ impl<'a> Walk<'a> {
             )));
         }
         let note = note_in(&segment);
-        let columns = compressed(&segment);
+        let columns = segment.compressed();
         let heading = Heading {
             origin: &self.head.origin.clone(),
             rows: seal.rows.clone(),
@@ -219,6 +232,15 @@ impl<'a> Walk<'a> {
             if seq == 0 || kinds.value(at) == "ledger" {
                 self.entry(check, &leaf::decode(&bytes)?, seq);
             }
+            // Within a rewritten segment: what lies beside the rows is still cut where the first one ended.
+            if kinds.value(at) == "ledger"
+                && phases.value(at) == "segment_sealed"
+                && seq > seal.rows.start
+            {
+                self.must_keep(seq);
+                stores::check(check, &mut self.block, None, &mut self.expected)?;
+                self.block.begin(seq);
+            }
             let held = commitments.iter().filter(|(_, column)| column.is_valid(at));
             let held = held.map(|(field, column)| (*field, column.value(at)));
             self.block.take(ids.value(at), kinds.value(at), phases.value(at), held);
@@ -279,7 +301,15 @@ impl<'a> Walk<'a> {
     /// One row: its place in the tree, and in time.
     fn row(&mut self, check: &mut Check, id: &str, recorded: Timestamp, bytes: &[u8]) {
         let seq = self.frontier.size();
-        let hash = leaf_hash(bytes);
+        self.place(check, leaf_hash(bytes));
+        let id = sha256(id.as_bytes()).0;
+        self.ids.push(u64::from_be_bytes(id[..8].try_into().expect("8 of 32 bytes")));
+        self.check_times(check, recorded, seq);
+    }
+
+    /// One leaf's place in the tree, and what is said of the tree that it ends.
+    fn place(&mut self, check: &mut Check, hash: Hash) {
+        let seq = self.frontier.size();
         self.frontier.push(hash);
         if seq < self.head.size {
             let (open, matched, store) =
@@ -303,24 +333,32 @@ impl<'a> Walk<'a> {
             }
         }
         check.settle(seq + 1, &self.frontier);
-        let id = sha256(id.as_bytes()).0;
-        self.ids.push(u64::from_be_bytes(id[..8].try_into().expect("8 of 32 bytes")));
-        self.check_times(check, recorded, seq);
     }
 
     /// Whether an event id has two rows.
-    fn check_ids(&self, check: &mut Check, seals: &[Seal], tail: &[&[u8]]) -> Result<(), Error> {
+    fn check_ids(
+        &self,
+        check: &mut Check,
+        seals: &[Seal],
+        tail: &[&[u8]],
+        kept: &[[u8; 16]],
+    ) -> Result<(), Error> {
         let mut sorted = self.ids.clone();
         sorted.sort_unstable();
         let twice: HashSet<u64> =
             sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<[u8; 16]> = HashSet::new();
         let suspects = self.ids.iter().zip(0u64..).filter(|(id, _)| twice.contains(id));
         for (_, seq) in suspects {
-            let event = event_at(check.store, seals, tail, seq)?;
-            let id = event.text("event_id").unwrap_or_default().to_owned();
-            if !seen.insert(id.clone()) {
-                let message = format!("`{id}` is in the log twice");
+            let (key, id) = if let Some(key) = kept.get(seq as usize) {
+                (*key, "an event id whose row was pruned".to_owned())
+            } else {
+                let event = event_at(check.store, seals, tail, seq)?;
+                let id = event.text("event_id").unwrap_or_default();
+                (key(id), format!("`{id}`"))
+            };
+            if !seen.insert(key) {
+                let message = format!("{id} is in the log twice");
                 check.add(Finding::new("event_id", 11, message).row(seq));
             }
         }
@@ -358,10 +396,16 @@ impl<'a> Walk<'a> {
             self.block.simulated = event.attribute("simulated_clock") == Some("true");
             self.block.vault_key = event.attribute("vault_key_commitment").map(str::to_owned);
         }
+        self.name_segment(check, event, seq);
         if let Some(committed) =
             event.attribute("identity_commitment").filter(|_| entry::is(event, "identity"))
         {
-            self.block.take_identity(event.text("event_id").unwrap_or_default(), committed);
+            let pseudonym = event.attribute("pseudonym").unwrap_or_default();
+            self.block.take_identity(
+                event.text("event_id").unwrap_or_default(),
+                committed,
+                pseudonym,
+            );
         }
         if let Some(size) =
             event.attribute("checkpoint").filter(|_| entry::is(event, "report_issued"))
@@ -432,14 +476,6 @@ fn note_in(segment: &Segment) -> String {
     let said = segment.metadata().file_metadata().key_value_metadata();
     let note = said.and_then(|said| said.iter().find(|pair| pair.key == keys::CHECKPOINT));
     note.and_then(|pair| pair.value.clone()).unwrap_or_default()
-}
-
-/// The columns whose pages are compressed.
-fn compressed(segment: &Segment) -> BTreeSet<String> {
-    let groups = segment.metadata().row_groups().iter();
-    let columns = groups.flat_map(RowGroupMetaData::columns);
-    let columns = columns.filter(|column| column.compression() != Compression::UNCOMPRESSED);
-    columns.filter_map(|column| column.column_path().parts().first().cloned()).collect()
 }
 
 /// Whether a segment was written by this version of the writer, which alone gives the same bytes again.

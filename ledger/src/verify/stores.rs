@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Finding, Level, VerifyOptions};
 use crate::commitment::commitment;
+use crate::erasure::{Gone, OF_DELIVERY};
 use crate::error::Error;
 use crate::frame::{Frames, HEADER};
 use crate::storage::Storage;
@@ -25,8 +26,8 @@ pub(super) struct Block {
     events: BTreeMap<String, BTreeMap<String, String>>,
     /// Commitments of entries about deliveries in quarantine.
     refusals: BTreeMap<String, BTreeMap<String, String>>,
-    /// Commitments of identities, of the whole log so far.
-    identities: BTreeMap<String, String>,
+    /// Commitments of identities, of the whole log so far, with their pseudonyms.
+    identities: BTreeMap<String, (String, String)>,
     pub(super) simulated: bool,
     pub(super) vault_key: Option<String>,
 }
@@ -69,8 +70,8 @@ impl Block {
     }
 
     /// Notes what an identity's entry commits to.
-    pub(super) fn take_identity(&mut self, id: &str, committed: &str) {
-        self.identities.insert(id.to_owned(), committed.to_owned());
+    pub(super) fn take_identity(&mut self, id: &str, committed: &str, pseudonym: &str) {
+        self.identities.insert(id.to_owned(), (committed.to_owned(), pseudonym.to_owned()));
     }
 }
 
@@ -114,6 +115,12 @@ pub(super) fn finish(
     if check_.options.without_vault {
         check_.coverage.push("the vault was withheld and not checked".to_owned());
         return Ok(());
+    }
+    let (events, people) = check_.erasures.counts();
+    if events + people > 0 {
+        check_
+            .coverage
+            .push(format!("erased: the vault's values of {events} events and {people} people"));
     }
     let committed = last.map(|commit| commit.identities_bytes);
     is_longer(check_, vault::IDENTITIES, committed);
@@ -180,6 +187,14 @@ fn events(
 ) -> Result<(), Error> {
     let mut delivery: Option<DeliveryRecord> = None;
     let mut used = true;
+    let (mut records, mut deliveries) = (Blanks::default(), Blanks::default());
+    for (id, committed) in &block.events {
+        let Some(gone) = check.erasures.event(id) else { continue };
+        let of_delivery = OF_DELIVERY.iter().any(|field| gone.fields.contains(*field));
+        records.allow(gone, usize::from(gone.has_all(committed)), gone.times);
+        deliveries.allow(gone, usize::from(of_delivery), usize::from(of_delivery));
+    }
+    deliveries.least = deliveries.least.min(1);
     for (kind, payload) in open(check, path, vault::FORMAT, block.first, committed)? {
         let held = match kind {
             vault::DELIVERY => {
@@ -190,12 +205,18 @@ fn events(
             vault::EVENT => {
                 used = true;
                 let record = EventRecord::parse(&payload).ok();
-                record.zip(delivery.as_ref()).is_some_and(|(record, delivery)| {
-                    let rows = block.events.remove(&record.event_id);
-                    rows.is_some() && rows == record.commitments(delivery)
-                })
+                record.is_some_and(|record| event(check, block, &record, delivery.as_ref(), path))
             }
-            _ => false,
+            _ if vault::is_erased(kind, &payload, &[vault::DELIVERY]) => {
+                let unused = !std::mem::replace(&mut used, true);
+                delivery = None;
+                deliveries.found += 1;
+                !unused
+            }
+            _ => {
+                records.found += 1;
+                vault::is_erased(kind, &payload, &[vault::EVENT])
+            }
         };
         if !held {
             check.add(
@@ -207,7 +228,12 @@ fn events(
     if !used {
         check.add(Finding::new("vault", 17, "a delivery that no row commits to").file(path));
     }
-    for id in block.events.keys() {
+    records.check(check, path);
+    deliveries.check(check, path);
+    for (id, committed) in &block.events {
+        if check.erasures.event(id).is_some_and(|gone| gone.has_all(committed)) {
+            continue;
+        }
         check.add(
             Finding::new("vault", 17, format!("what event `{id}` commits to is missing"))
                 .file(path),
@@ -216,18 +242,96 @@ fn events(
     Ok(())
 }
 
+/// Whether the record of an event is what its row commits to, of what was not erased.
+fn event(
+    check: &mut Check,
+    block: &mut Block,
+    record: &EventRecord,
+    delivery: Option<&DeliveryRecord>,
+    path: &str,
+) -> bool {
+    let Some(rows) = block.events.remove(&record.event_id) else { return false };
+    let Some(gone) = check.erasures.event(&record.event_id) else {
+        return delivery.and_then(|delivery| record.commitments(delivery)) == Some(rows);
+    };
+    let present = |gone: &BTreeSet<String>| {
+        let of_delivery = OF_DELIVERY.iter().any(|field| gone.contains(*field));
+        record.salts.keys().any(|field| gone.contains(field)) || (of_delivery && delivery.is_some())
+    };
+    let nothing = DeliveryRecord::default();
+    let committed = record.commitments(delivery.unwrap_or(&nothing));
+    let fits = |gone: &BTreeSet<String>| {
+        let left = rows.iter().filter(|(field, _)| !gone.contains(*field));
+        let left: BTreeMap<_, _> = left.map(|(k, v)| (k.clone(), v.clone())).collect();
+        !present(gone) && committed.as_ref() == Some(&left)
+    };
+    if fits(&gone.fields) || (gone.pending && fits(&gone.settled)) {
+        return true;
+    }
+    if present(&gone.settled) {
+        erased_and_there(check, &record.event_id, path);
+        return true;
+    }
+    false
+}
+
+/// Erased frames of one kind in a file: how many there are, and how many there may be.
+#[derive(Default)]
+struct Blanks {
+    found: usize,
+    least: usize,
+    most: usize,
+}
+
+impl Blanks {
+    /// What the erasure of one event leaves.
+    fn allow(&mut self, gone: &Gone, least: usize, most: usize) {
+        self.least += if gone.pending { 0 } else { least };
+        self.most += most;
+    }
+
+    fn check(&self, check: &mut Check, path: &str) {
+        if !(self.least..=self.most).contains(&self.found) {
+            let message = format!(
+                "{} erased records, where the log says of {} to {}",
+                self.found, self.least, self.most
+            );
+            check.add(Finding::new("erased", 17, message).file(path));
+        }
+    }
+}
+
+fn erased_and_there(check: &mut Check, what: &str, path: &str) {
+    let message = format!("`{what}` was erased, and it is there");
+    check.add(Finding::new("erased", 17, message).file(path));
+}
+
 fn refusals(
     check: &mut Check,
     block: &mut Block,
     path: &str,
     committed: Option<u64>,
 ) -> Result<(), Error> {
+    let mut blanks = Blanks::default();
+    for gone in block.refusals.keys().filter_map(|id| check.erasures.event(id)) {
+        blanks.allow(gone, 0, 1);
+    }
+    blanks.least = usize::from(
+        block.refusals.keys().any(|id| check.erasures.event(id).is_some_and(|gone| !gone.pending)),
+    );
     for (kind, payload) in open(check, path, vault::QUARANTINE_FORMAT, block.first, committed)? {
+        if vault::is_erased(kind, &payload, &[vault::QUARANTINED]) {
+            blanks.found += 1;
+            continue;
+        }
         let record = QuarantineRecord::parse(&payload).ok().filter(|_| kind == vault::QUARANTINED);
         let held = record.is_some_and(|record| {
             !record.entries.is_empty()
                 && record.entries.iter().all(|entry| {
                     let rows = block.refusals.remove(&entry.event_id);
+                    if check.erasures.event(&entry.event_id).is_some_and(|gone| !gone.pending) {
+                        erased_and_there(check, &entry.event_id, path);
+                    }
                     rows.is_some() && rows == committed_by(entry, &record.delivery)
                 })
         });
@@ -242,7 +346,11 @@ fn refusals(
             );
         }
     }
-    for id in block.refusals.keys() {
+    blanks.check(check, path);
+    for (id, committed) in &block.refusals {
+        if check.erasures.event(id).is_some_and(|gone| gone.has_all(committed)) {
+            continue;
+        }
         check.add(
             Finding::new("quarantine", 17, format!("the delivery of entry `{id}` is missing"))
                 .file(path),
@@ -271,6 +379,7 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
         backtrail_schemas::id::event_id("ledger", &origin, "genesis", "ledger", "genesis")
     };
     let mut key = block.vault_key.take();
+    let mut blanks = 0;
     for (kind, payload) in open(check, vault::IDENTITIES, vault::FORMAT, 0, committed)? {
         let held = match kind {
             vault::KEY => KeyRecord::parse(&payload).is_ok_and(|record| {
@@ -279,9 +388,15 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
             }),
             vault::IDENTITY => IdentityRecord::parse(&payload).is_ok_and(|record| {
                 let row = block.identities.remove(&record.event_id);
-                row.is_some() && row == record.commitment()
+                if check.erasures.person(&record.pseudonym) == Some(false) {
+                    erased_and_there(check, &record.pseudonym, vault::IDENTITIES);
+                }
+                row.is_some() && row.map(|(committed, _)| committed) == record.commitment()
             }),
-            _ => false,
+            _ => {
+                blanks += 1;
+                vault::is_erased(kind, &payload, &[vault::IDENTITY])
+            }
         };
         if !held {
             check.add(
@@ -299,11 +414,19 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
             Finding::new("identity", 17, "the vault's key is missing").file(vault::IDENTITIES),
         );
     }
-    for id in block.identities.keys() {
+    for (id, (_, pseudonym)) in &block.identities {
+        if blanks > 0 && check.erasures.person(pseudonym).is_some() {
+            blanks -= 1;
+            continue;
+        }
         check.add(
             Finding::new("identity", 17, format!("the identity of entry `{id}` is missing"))
                 .file(vault::IDENTITIES),
         );
+    }
+    if blanks > 0 {
+        let message = format!("{blanks} erased records that the log does not tell of");
+        check.add(Finding::new("erased", 17, message).file(vault::IDENTITIES));
     }
     Ok(())
 }

@@ -142,9 +142,14 @@ impl Ledger {
             let seq = self.accept(draft, draft.event.clone(), intake)?;
             return Ok(Outcome::Accepted { seq, event_id });
         };
+        if seq < self.log.pruned {
+            // What it said is gone: it cannot be compared, and it is in the log once.
+            return Ok(Outcome::Duplicate { seq, event_id });
+        }
         let known = self.log.known(&*self.store, seq)?;
         let people = &self.log.people;
-        match compare(&known, draft, &|identity| people.pseudonym(identity)) {
+        let erased = |pseudonym: &str| people.is_erased(pseudonym);
+        match compare(&known, draft, &|identity| people.pseudonym(identity), &erased) {
             Verdict::Same => Ok(Outcome::Duplicate { seq, event_id }),
             Verdict::Adds(added) => {
                 let event = self.amendment(draft, &added, &event_id, intake.at)?;
@@ -282,13 +287,7 @@ impl Ledger {
         let action = if known.is_some() { "named" } else { "minted" };
         let pseudonym = match known {
             Some(pseudonym) => pseudonym,
-            None if self.log.simulated => {
-                let bytes = keyed_hash(
-                    &self.log.vault_key,
-                    &[b"person", directory.as_bytes(), id.as_bytes()],
-                );
-                people::person(bytes[..16].try_into().expect("16 of 32 bytes"))
-            }
+            None if self.log.simulated => self.simulated_person(directory, id),
             None => {
                 people::person(super::init::random()?[..16].try_into().expect("16 of 32 bytes"))
             }
@@ -313,6 +312,24 @@ impl Ledger {
         self.log.identities.stage(vault::IDENTITY, &record.to_bytes());
         self.log.people.insert(&record);
         Ok(pseudonym)
+    }
+
+    /// The pseudonym of a person under a simulated clock: the first of a series that the log does not have. Only who was
+    /// erased and comes again gets another than the first.
+    fn simulated_person(&self, directory: &str, id: &str) -> String {
+        let mut parts: Vec<&[u8]> = vec![b"person", directory.as_bytes(), id.as_bytes()];
+        loop {
+            let bytes = keyed_hash(&self.log.vault_key, &parts);
+            let pseudonym = people::person(bytes[..16].try_into().expect("16 of 32 bytes"));
+            let natural_key = format!("minted:{pseudonym}");
+            let at = Timestamp::from_micros(0).expect("1970 is in range");
+            let origin = &self.log.origin;
+            let entry = Entry { origin, phase: "identity", natural_key: &natural_key, at };
+            if self.log.index.get(&entry.event_id()).is_none() {
+                return pseudonym;
+            }
+            parts.push(b"again");
+        }
     }
 
     /// A keyed hash of what a draft says, so that the same contradiction is entered once.

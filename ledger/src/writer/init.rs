@@ -76,6 +76,10 @@ impl Ledger {
             Entry { origin: &origin, phase: "genesis", natural_key: "genesis", at: clock.now() };
         let committed = record.commitment(&entry.event_id()).expect("key and salt are 32 bytes");
         let retention = if options.retention.is_empty() { "P6Y" } else { &options.retention };
+        retention.clone_into(&mut log.retention);
+        if !crate::retention::is_duration(retention) {
+            return Err(Error::reject(format!("the retention `{retention}` is no duration")));
+        }
         let recovery = options.recovery_key.as_ref().map(ToString::to_string).unwrap_or_default();
         let simulated = if options.simulated_clock.is_some() { "true" } else { "false" };
         let genesis = entry.event(&[

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::AsArray as _;
-use backtrail_schemas::{Event, leaf};
+use backtrail_schemas::{Event, Timestamp, leaf};
 
 use super::publish::{CHECKPOINT, note_path};
 use crate::checkpoint::Checkpoint;
@@ -15,7 +15,8 @@ use crate::intake::people::People;
 use crate::journal::Journal;
 use crate::keyring::{Action, KeyRing};
 use crate::log::{Cache, Log, Place, vault_places};
-use crate::segment::chain;
+use crate::pruned::Kept;
+use crate::segment::chain::{self, Known};
 use crate::snapshot::{frontier_at, read_note};
 use crate::state::State;
 use crate::storage::Storage;
@@ -45,6 +46,10 @@ pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> L
         tiles: TileBuilder::default(),
         full_tiles: Vec::new(),
         seals: Vec::new(),
+        rewritten: HashMap::new(),
+        pruned: 0,
+        kept: None,
+        retention: String::new(),
         first: 0,
         first_frontier: Frontier::default(),
         tail: Vec::new(),
@@ -98,7 +103,15 @@ pub(super) fn recover(store: &dyn Storage, origin: &str) -> Result<Recovered, Er
         .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
 
     let mut log = empty_log(origin, false, [0; 32]);
-    log.seals = chain::read_back(store, first, events[0].clone(), &[])?;
+    let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
+    let chain = chain::read_back(store, first, &leaves, Known::default())?;
+    log.rewritten = chain.upkeep.iter().filter_map(rewritten_at).collect();
+    log.pruned = chain.start();
+    let kept = chain.pruned.map(|(pruning, kept)| {
+        log.kept = Some(pruning);
+        kept
+    });
+    log.seals = chain.seals;
     restore_tree(&mut log, store, first, &state)?;
     for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
         let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
@@ -108,9 +121,15 @@ pub(super) fn recover(store: &dyn Storage, origin: &str) -> Result<Recovered, Er
     log.committed = size;
     log.wal = Journal::new(wal::path(first), wal::FORMAT, origin, first, contents.committed as u64);
     restore_stores(&mut log, store, first, &last, &mut repairs)?;
-    restore_index(&mut log, store, &events)?;
+    restore_index(&mut log, store, kept.as_ref(), &events)?;
     restore_published(&mut log, store, &state)?;
     Ok(Recovered { log, epoch: state.epoch, head: state.head, repairs })
+}
+
+/// The file of a `ledger/segment_rewritten` entry, and when it was entered.
+fn rewritten_at((_, event): &(u64, Event)) -> Option<(String, Timestamp)> {
+    let file = event.attribute("file").filter(|_| entry::is(event, "segment_rewritten"))?;
+    Some((file.to_owned(), event.timestamp("recorded_at")?))
 }
 
 /// The file of the tail: the newest one that has rows.
@@ -245,16 +264,29 @@ fn restore_stores(
                 log.vault_key = vault::salt_of(&key.key)
                     .ok_or_else(|| Error::tampered("the vault's key is damaged"))?;
             }
-            _ => log.people.insert(&IdentityRecord::parse(frame.payload)?),
+            vault::IDENTITY => log.people.insert(&IdentityRecord::parse(frame.payload)?),
+            kind if kind == vault::erased(vault::IDENTITY) => {}
+            _ => return Err(Error::tampered("`vault/identities` has a frame that is no record")),
         }
     }
     Ok(())
 }
 
 /// Which row has which event id, and what genesis decided.
-fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(), Error> {
+fn restore_index(
+    log: &mut Log,
+    store: &dyn Storage,
+    kept: Option<&Kept>,
+    tail: &[Event],
+) -> Result<(), Error> {
     let mut genesis = (log.first == 0).then(|| tail[0].clone());
     let mut about_keys = Vec::new();
+    if let Some(kept) = kept {
+        for (key, seq) in kept.keys.iter().zip(0..) {
+            log.index.insert_key(seq, *key);
+        }
+        genesis = kept.leaves.get(&0).map(|leaf| leaf::decode(leaf)).transpose()?;
+    }
     for seal in log.seals.clone() {
         let segment = chain::open(store, &seal)?;
         let mut seq = seal.rows.start;
@@ -290,8 +322,12 @@ fn restore_index(log: &mut Log, store: &dyn Storage, tail: &[Event]) -> Result<(
     }
     let genesis = genesis.filter(|event| entry::is(event, "genesis"));
     let genesis = genesis.ok_or_else(|| Error::tampered("row 0 is not the genesis entry"))?;
+    genesis.attribute("retention").unwrap_or_default().clone_into(&mut log.retention);
     log.simulated = genesis.attribute("simulated_clock") == Some("true");
     log.keys = KeyRing::new(&genesis)?;
+    for (seq, leaf) in kept.iter().flat_map(|kept| kept.leaves.range(1..)) {
+        log.keys.take(&leaf::decode(leaf)?, *seq)?;
+    }
     for seq in about_keys {
         let event = log.row(store, seq)?;
         log.keys.take(&event, seq)?;

@@ -12,4 +12,5 @@ mod mutations;
 mod resources;
 mod socket;
 mod support;
+mod upkeep;
 mod write;
