@@ -129,9 +129,14 @@ impl Writer {
     /// Has the published head cosigned; a server sees to its heads itself.
     pub(crate) fn submit(&mut self, outside: &Outside, dir: &Path) -> Result<(), Failure> {
         let Self::Own(ledger) = self else { return Ok(()) };
-        let key = ledger.vkey().clone();
-        outside.submit(dir, &key, |size, lines| ledger.add_cosignatures(size, lines)).map(drop)
+        submit(outside, dir, ledger)
     }
+}
+
+/// Has the head that this process published cosigned.
+pub(crate) fn submit(outside: &Outside, dir: &Path, ledger: &mut Ledger) -> Result<(), Failure> {
+    let key = ledger.vkey().clone();
+    outside.submit(dir, &key, |size, lines| ledger.add_cosignatures(size, lines)).map(drop)
 }
 
 /// What appends to the ledger at `dir`: the server that writes it, if one answers, else this process. Only the latter needs

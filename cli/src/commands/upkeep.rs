@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use backtrail_ledger::{Erase, Ledger, Snapshot, backup};
+use backtrail_ledger::{Erase, Ledger, Signer as _, Snapshot, backup};
 use backtrail_schemas::Timestamp;
 
 use crate::args::{self, Global};
@@ -11,6 +11,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{CANNOT_WRITE, Failure, USAGE, unreadable};
 use crate::output::{Out, say};
+use crate::outside::Outside;
 
 /// `compact`
 pub(crate) fn compact(global: &Global, args: &args::Compact) -> Result<(), Failure> {
@@ -18,6 +19,7 @@ pub(crate) fn compact(global: &Global, args: &args::Compact) -> Result<(), Failu
     let dir = config.ledger(global)?;
     let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
     let made = ledger.compact()?;
+    super::keys::submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     for seal in &made {
@@ -57,6 +59,7 @@ pub(crate) fn erase(global: &Global, args: &args::Erase) -> Result<(), Failure> 
         }
     }
     let done = ledger.erase(&request)?;
+    super::keys::submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     let entries: Vec<String> = done.entries.iter().map(u64::to_string).collect();
@@ -101,6 +104,7 @@ pub(crate) fn retain(global: &Global, args: &args::Retain) -> Result<(), Failure
     let dir = config.ledger(global)?;
     let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
     let start = ledger.retain(before)?;
+    super::keys::submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     match start {
@@ -166,7 +170,11 @@ pub(crate) fn restore(global: &Global, args: &args::Restore) -> Result<(), Failu
     }
     let note = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
     let signer = super::keys::signer(&config, dir, args.key.key.as_ref())?;
-    let ledger = Ledger::confirm(dir, &note, Box::new(signer), Arc::new(SystemClock::default()))?;
+    // The note is somebody's word that nothing newer exists; whoever else knows of the log is asked, too.
+    Outside::read(&config)?.consult(dir, signer.vkey())?;
+    let mut ledger =
+        Ledger::confirm(dir, &note, Box::new(signer), Arc::new(SystemClock::default()))?;
+    super::keys::submit(&Outside::read(&config)?, dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     out.line(format_args!("confirmed; size {}, root {}", head.size, head.root))?;
