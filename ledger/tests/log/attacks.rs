@@ -249,7 +249,7 @@ fn a_split_view_is_proved() {
         let theirs = note(&forked);
         let keys = [vkey()];
         let split = compare(&mine, &theirs, &keys, &forked).unwrap().unwrap();
-        assert_eq!(compare(&theirs, &mine, &keys, &forked).unwrap().is_some(), true);
+        assert!(compare(&theirs, &mine, &keys, &forked).unwrap().is_some());
         let proof = split.to_string();
         let read: SplitView = proof.parse().unwrap();
         assert_eq!(read.verify(&keys).unwrap().1.size, (changed.len()) as u64);
