@@ -24,7 +24,7 @@ use crate::tiles::TileReader;
 use crate::tlog::{Tile, tile};
 use crate::vault;
 use crate::wal::{self, Commit};
-use crate::writer::{CHECKPOINT, Ledger, size_of};
+use crate::writer::{CHECKPOINT, Ledger, cosignatures_path, size_of};
 
 /// How often a copy begins again because the writer moved files meanwhile.
 const ATTEMPTS: usize = 10;
@@ -172,7 +172,7 @@ impl<'a> Copy<'a> {
         Ok(())
     }
 
-    /// Kept notes up to the head; returns their sizes. A note that is only in the copy stays: it is evidence.
+    /// Kept notes up to the head, with their cosignatures; returns their sizes. A note that is only in the copy stays: it is evidence.
     fn notes(&mut self) -> Result<Vec<u64>, Error> {
         let mut sizes = Vec::new();
         for (path, _) in self.from.list("checkpoints")? {
@@ -182,6 +182,9 @@ impl<'a> Copy<'a> {
             sizes.push(size);
             let bytes = self.from.read_all(&path)?;
             self.put(&path, &bytes)?;
+            if let Some(lines) = self.from.read_if_any(&cosignatures_path(size))? {
+                self.put(&cosignatures_path(size), &lines)?;
+            }
         }
         let only_there = self.there.keys().filter(|path| path.starts_with("checkpoints/"));
         self.belongs.extend(only_there.cloned());

@@ -53,7 +53,7 @@ pub fn tiles(resources: &Resources, dir: &Path) -> Result<Exported, Error> {
     for partial in partials {
         let tile = ResourcePath::Tile(partial);
         target.put(&tile, || get(resources, &tile))?;
-        if partial.level == 0 {
+        if resources.has_entries(&partial) {
             let entries = ResourcePath::Entries(partial);
             target.put(&entries, || get(resources, &entries))?;
         }
@@ -98,6 +98,8 @@ fn bundles(resources: &Resources, target: &mut Target) -> Result<(), Error> {
     let there = |index: &u64| target.has(&ResourcePath::Entries(name(*index)));
     let first = (0..full).take_while(there).count() as u64;
     target.done.kept += first;
+    // Bundles with rows that were pruned can no longer be made.
+    let first = first.max(snapshot.start().div_ceil(WIDTH));
     let mut rows = snapshot.leaves_from(first * WIDTH);
     let tree = snapshot.tiles();
     for index in first..full {

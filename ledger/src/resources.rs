@@ -95,7 +95,7 @@ impl Resources {
     }
 
     /// The bytes of a path, or `None` if the log has nothing there: a tile that is not full yet or lies beyond the head,
-    /// or a partial one of a size that had no checkpoint.
+    /// or a partial one of a size that had no checkpoint, or entries that were pruned.
     ///
     /// A partial tile of any size below the last segment's end is taken for one that had a checkpoint while no full tile
     /// replaces it: the files no longer tell, and a client that holds the checkpoint must find it.
@@ -106,11 +106,15 @@ impl Resources {
         match path {
             ResourcePath::Checkpoint => Ok(Some(self.snapshot.note().into_bytes())),
             ResourcePath::Tile(tile) if self.has(tile) => self.hashes(tile).map(Some),
-            ResourcePath::Entries(tile) if tile.level == 0 && self.has(tile) => {
-                self.bundle(tile).map(Some)
-            }
+            ResourcePath::Entries(tile) if self.has_entries(tile) => self.bundle(tile).map(Some),
             ResourcePath::Tile(_) | ResourcePath::Entries(_) => Ok(None),
         }
+    }
+
+    /// Whether a bundle is there: its tile is, and none of its rows was pruned.
+    pub(crate) fn has_entries(&self, tile: &Tile) -> bool {
+        let whole = tile.index.checked_mul(WIDTH).is_some_and(|at| at >= self.snapshot.start());
+        tile.level == 0 && whole && self.has(tile)
     }
 
     /// Whether a tree that had a checkpoint has this tile.

@@ -11,6 +11,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{CANNOT_WRITE, Failure, USAGE, unreadable};
 use crate::output::{Out, say};
+use crate::outside::Outside;
 use crate::signers;
 
 /// `compact`
@@ -19,6 +20,7 @@ pub(crate) fn compact(global: &Global, args: &args::Compact) -> Result<(), Failu
     let dir = config.ledger(global)?;
     let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
     let made = ledger.compact()?;
+    super::keys::submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     for seal in &made {
@@ -58,6 +60,7 @@ pub(crate) fn erase(global: &Global, args: &args::Erase) -> Result<(), Failure> 
         }
     }
     let done = ledger.erase(&request)?;
+    super::keys::submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     let entries: Vec<String> = done.entries.iter().map(u64::to_string).collect();
@@ -102,6 +105,7 @@ pub(crate) fn retain(global: &Global, args: &args::Retain) -> Result<(), Failure
     let dir = config.ledger(global)?;
     let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
     let start = ledger.retain(before)?;
+    super::keys::submit(&Outside::read(&config)?, &dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     match start {
@@ -167,7 +171,11 @@ pub(crate) fn restore(global: &Global, args: &args::Restore) -> Result<(), Failu
     }
     let note = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
     let signers = signers::all(&config, dir, args.key.key.as_ref())?;
-    let ledger = Ledger::confirm(dir, &note, signers, Arc::new(SystemClock::default()))?;
+    // The note is somebody's word that nothing newer exists; whoever else knows of the log is asked, too.
+    let outside = Outside::read(&config)?;
+    outside.consult(dir, &signers::vkeys(&signers))?;
+    let mut ledger = Ledger::confirm(dir, &note, signers, Arc::new(SystemClock::default()))?;
+    super::keys::submit(&outside, dir, &mut ledger)?;
     let head = ledger.checkpoint();
     let mut out = Out::new();
     out.line(format_args!("confirmed; size {}, root {}", head.size, head.root))?;

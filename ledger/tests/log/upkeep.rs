@@ -12,7 +12,10 @@ use backtrail_ledger::backup;
 use backtrail_ledger::frame;
 use backtrail_ledger::storage::{Local, Storage};
 use backtrail_ledger::verify::{Report, VerifyOptions, verify};
-use backtrail_ledger::{Erase, Error, InitOptions, Kind, Ledger, Outcome, Snapshot, leaf_hash};
+use backtrail_ledger::{
+    Erase, Error, InitOptions, Kind, Ledger, NoteSignature, Outcome, Resources, Snapshot, export,
+    leaf_hash,
+};
 use backtrail_schemas::{Draft, leaf};
 
 use crate::support::{Folder, clock, draft, files, of, rejected, signer, submission, vkey};
@@ -403,6 +406,14 @@ fn a_copy_is_the_ledger_at_its_head_and_grows_with_it() {
         assert_eq!(copied.checkpoint, *ledger.checkpoint());
         copied_well(&to);
     }
+    let line = NoteSignature { name: "w.example".into(), key_id: [7; 4], signature: vec![0; 72] };
+    assert!(ledger.add_cosignatures(ledger.size(), &[line]).unwrap());
+    assert_eq!(backup::copy(&dir, &to).unwrap().checkpoint, *ledger.checkpoint());
+    let cosignatures = format!("checkpoints/{:020}.cosig", ledger.size());
+    assert_eq!(
+        fs::read(to.join(&cosignatures)).unwrap(),
+        fs::read(dir.join(&cosignatures)).unwrap()
+    );
     ledger.erase(&erase(&[1, 8, 41])).unwrap();
     backup::copy(&dir, &to).unwrap();
     assert!(!contains(&to, "no. 41: ") && contains(&to, "no. 42: "), "it forgets, too");
@@ -626,6 +637,33 @@ fn aged() -> (Folder, Ledger) {
     (folder, ledger)
 }
 
+/// A reader that goes on from what it read before sees what a new one does.
+fn goes_on(before: &Snapshot, dir: &Path) {
+    let (newer, new) = (before.newer().unwrap().unwrap(), Snapshot::open(dir, None).unwrap());
+    let rows = |of: &Snapshot| of.leaves().collect::<Result<Vec<_>, _>>().unwrap();
+    assert_eq!(newer.note(), new.note());
+    assert_eq!((newer.start(), newer.segments()), (new.start(), new.segments()));
+    assert_eq!(rows(&newer), rows(&new));
+    assert_eq!(newer.erased(), new.erased());
+    assert!(newer.newer().unwrap().is_none());
+}
+
+/// Other people's tools are given every tile, and the entries of whole bundles that are there.
+fn exported_without(start: u64, folder: &Folder) {
+    let resources = Resources::new(Snapshot::open(&folder.ledger(), None).unwrap()).unwrap();
+    let to = folder.dir.path().join("tiles");
+    export::tiles(&resources, &to).unwrap();
+    let size = resources.snapshot().checkpoint().size;
+    for index in 0..size / 256 {
+        let (hashes, entries) = (format!("tile/0/{index:03}"), format!("tile/entries/{index:03}"));
+        assert!(to.join(&hashes).is_file(), "{hashes}");
+        assert_eq!(to.join(&entries).is_file(), index * 256 >= start, "{entries}");
+        let there = resources.get(&entries.parse().unwrap()).unwrap();
+        assert_eq!(there.is_some(), index * 256 >= start, "{entries}");
+    }
+    assert_eq!(export::tiles(&resources, &to).unwrap().written, 0);
+}
+
 #[test]
 fn what_is_pruned_can_still_be_proved() {
     let (folder, mut ledger) = aged();
@@ -649,6 +687,8 @@ fn what_is_pruned_can_still_be_proved() {
     assert!(report.coverage.iter().any(|c| c.contains(&format!("{start} rows were pruned"))));
     let snapshot = Snapshot::open(&dir, None).unwrap();
     assert_eq!(snapshot.start(), start);
+    goes_on(&before, &dir);
+    exported_without(start, &folder);
     for (seq, leaf) in &rows {
         let proof = snapshot.inclusion_proof(*seq).unwrap();
         proof.verify(&leaf_hash(leaf), &[vkey()]).unwrap();
@@ -688,14 +728,19 @@ fn what_is_pruned_can_still_be_proved() {
     ledger.append((60 * day..60 * day + 5).map(submission).collect()).unwrap();
     ledger.seal().unwrap();
     ledger.append((90 * day..90 * day + 5).map(submission).collect()).unwrap();
+    ledger.erase(&erase(&[60 * day])).unwrap();
     ledger.compact().unwrap();
     verified(&dir);
+    goes_on(&before, &dir);
+    goes_on(&snapshot, &dir);
+    let snapshot = Snapshot::open(&dir, None).unwrap();
     let to = folder.dir.path().join("backup");
     backup::copy(&dir, &to).unwrap();
     copied_well(&to);
     // All segments go; the file of what stays is replaced by one of more rows.
     let later = ledger.retain(None).unwrap().unwrap();
     assert!(later > start);
+    goes_on(&snapshot, &dir);
     assert!(segments(&dir).is_empty());
     assert_eq!(files(&dir).iter().filter(|path| path.starts_with("pruned/")).count(), 1);
     verified(&dir);
