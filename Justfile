@@ -17,6 +17,7 @@ test-more: demo
     target/debug/backtrail metrics --ledger backtrail-demo/ledger --period 2026-Q3 --format ndjson > backtrail-demo/metrics.ndjson
     tests/more/second_opinion.py backtrail-demo/events.ndjson --compare backtrail-demo/metrics.ndjson
     tests/more/full_disk.sh target/debug/backtrail
+    tests/more/strace.sh target/debug/backtrail
     tests/more/witness.sh target/debug/backtrail target/tools
 
 # What a reviewer asks for first.
@@ -31,3 +32,7 @@ deny:
 # Writes the files that are made from tables in the code.
 generate:
     cargo run -p backtrail-tests --example generate
+
+# What the ledger does in a second, beside what the disk and the processor can do (needs openssl).
+bench what events="1000000":
+    cargo run --release -p backtrail-{{what}} --example bench -- all target/bench {{events}}
