@@ -95,6 +95,11 @@ impl Log {
     /// It has no canonical leaf, or its id has a row already; then nothing changed.
     pub(crate) fn push(&mut self, event: &Event) -> Result<u64, Error> {
         let leaf = leaf::encode(event)?;
+        self.push_leaf(event, &leaf)
+    }
+
+    /// As [`Log::push`], with the canonical leaf of the event.
+    pub(crate) fn push_leaf(&mut self, event: &Event, leaf: &[u8]) -> Result<u64, Error> {
         let seq = self.size();
         let id = event.text("event_id").unwrap_or_default();
         // Invariant L6: one event id, one leaf. Intake asked before; the ledger's own entries end here.
@@ -102,8 +107,8 @@ impl Log {
             return Err(Error::reject(format!("event `{id}` is in the log")));
         }
         self.index.insert_event(seq, event);
-        let offset = self.wal.stage(wal::LEAF, &leaf);
-        self.take(leaf_hash(&leaf), Place { offset, len: leaf.len() as u32 }, event);
+        let offset = self.wal.stage(wal::LEAF, leaf);
+        self.take(leaf_hash(leaf), Place { offset, len: leaf.len() as u32 }, event);
         Ok(seq)
     }
 

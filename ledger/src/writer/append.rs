@@ -216,16 +216,19 @@ impl Ledger {
         let event_id = event.text("event_id").unwrap_or_default().to_owned();
         let record = self.commit_values(draft, &mut event, &event_id, intake)?;
         // A trial with placeholders of the same length, so that nobody is minted for a row that does not fit.
-        let mut trial = event.clone();
-        people::put(&mut trial, draft, &mut |_| people::person(&[0; 16]));
-        trial.check()?;
-        backtrail_schemas::leaf::encode(&trial)?;
+        if draft.people.iter().any(|(_, identity)| self.log.people.is_news(identity)) {
+            let mut trial = event.clone();
+            people::put(&mut trial, draft, &mut |_| people::person(&[0; 16]));
+            trial.check()?;
+            backtrail_schemas::leaf::encode(&trial)?;
+        }
         let mut pseudonyms = BTreeMap::new();
         for (_, identity) in &draft.people {
             pseudonyms.insert(identity.clone(), self.resolve(identity, at)?);
         }
         people::put(&mut event, draft, &mut |identity| pseudonyms[identity].clone());
         event.check()?;
+        let leaf = backtrail_schemas::leaf::encode(&event)?;
         if !intake.kept {
             self.log.vault.stage(vault::DELIVERY, &intake.delivery.to_bytes());
             intake.kept = true;
@@ -233,7 +236,7 @@ impl Ledger {
         let payload = record.to_bytes();
         let offset = self.log.vault.stage(vault::EVENT, &payload);
         self.log.vault_index.insert(key(&event_id), Place { offset, len: payload.len() as u32 });
-        self.log.push(&event)
+        self.log.push_leaf(&event, &leaf)
     }
 
     /// Puts the commitments into `event` and returns what the vault keeps for them.
