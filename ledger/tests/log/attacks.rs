@@ -17,7 +17,7 @@ use backtrail_schemas::Timestamp;
 
 use crate::forge::{Lying, leaves, rewrite, sign, wrong_statistics};
 use crate::support::{
-    Folder, ORIGIN, at, clock, files, rejected, signer, simulated, submission, vkey,
+    Folder, ORIGIN, at, clock, copy, files, rejected, signer, simulated, submission, vkey,
 };
 
 fn options() -> VerifyOptions {
@@ -63,14 +63,6 @@ fn edit(dir: &Path, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(dir.join(path)).unwrap();
     change(&mut bytes);
     fs::write(dir.join(path), bytes).unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    for path in files(from) {
-        let target = to.join(&path);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(from.join(&path), target).unwrap();
-    }
 }
 
 #[track_caller]

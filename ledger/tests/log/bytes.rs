@@ -10,7 +10,7 @@ use backtrail_ledger::cosignature::cosign;
 use backtrail_ledger::verify::{Level, Report, VerifyOptions, verify};
 use backtrail_ledger::{Algorithm, FileSigner, Note, NoteSignature, Policy, Signer as _};
 
-use crate::support::{Folder, files, rejected, submission, vkey};
+use crate::support::{Folder, copy, files, rejected, submission, vkey};
 
 /// How many bytes one thread flips before it asks for more work.
 const STRIDE: usize = 512;
@@ -40,14 +40,6 @@ fn covered(dir: &Path) -> Vec<String> {
 fn is_appended_to(path: &str) -> bool {
     let tail = ["wal/", "vault/", "quarantine/"].iter().any(|store| path.starts_with(store));
     tail && !path.contains("/00000000000000000000.")
-}
-
-fn copy(dir: &Path, to: &Path) {
-    for path in files(dir) {
-        let to = to.join(&path);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(dir.join(&path), to).unwrap();
-    }
 }
 
 /// One piece of work: a range of bytes of a file to flip, or the file as a whole.

@@ -16,7 +16,7 @@ use backtrail_ledger::verify::{Level, VerifyOptions, verify};
 use backtrail_ledger::{Error, Kind, Ledger, Outcome, Snapshot};
 use backtrail_schemas::leaf;
 
-use crate::support::{Folder, clock, files, signer, submission, vkey};
+use crate::support::{Folder, clock, copy, files, signer, submission, vkey};
 
 /// How much of the operation takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,14 +225,6 @@ fn base(step: Step) -> Folder {
         fs::write(folder.ledger().join("wal/00000000000000000251.wal"), b"").unwrap();
     }
     folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    for path in files(from) {
-        let target = to.join(&path);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(from.join(&path), target).unwrap();
-    }
 }
 
 /// Does the step as somebody would who tries again, in the same process or another. Whether the batch was acknowledged.

@@ -8,7 +8,7 @@ use std::thread;
 use backtrail_ledger::verify::{VerifyOptions, verify};
 use backtrail_ledger::{Snapshot, sha256};
 
-use crate::support::{Folder, files, rejected, submission, vkey};
+use crate::support::{Folder, copy, files, rejected, submission, vkey};
 
 /// `SplitMix64` (Steele, Lea and Flood 2014): the same damage for the same seed.
 struct Random(u64);
@@ -117,10 +117,7 @@ fn try_all(
     seeds: &AtomicUsize,
     end: usize,
 ) -> (usize, Vec<String>) {
-    for path in files(original) {
-        fs::create_dir_all(dir.join(&path).parent().unwrap()).unwrap();
-        fs::copy(original.join(&path), dir.join(&path)).unwrap();
-    }
+    copy(original, dir);
     let files: Vec<String> = files(dir).into_iter().filter(|path| path != "state/lock").collect();
     let (mut harmless, mut unseen) = (0, Vec::new());
     loop {

@@ -118,3 +118,13 @@ pub(crate) fn files(dir: &Path) -> Vec<String> {
     use backtrail_ledger::storage::{Local, Storage as _};
     Local::new(dir).list("").unwrap().into_iter().map(|(path, _)| path).collect()
 }
+
+/// Makes `to` a copy of the ledger in `from`, and of nothing else.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    for path in files(from) {
+        let target = to.join(&path);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(from.join(&path), target).unwrap();
+    }
+}

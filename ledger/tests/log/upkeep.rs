@@ -18,7 +18,7 @@ use backtrail_ledger::{
 };
 use backtrail_schemas::{Draft, leaf};
 
-use crate::support::{Folder, clock, draft, files, of, rejected, signer, submission, vkey};
+use crate::support::{Folder, clock, copy, draft, files, of, rejected, signer, submission, vkey};
 
 fn checked(dir: &Path) -> Report {
     verify(dir, &VerifyOptions { keys: vec![vkey()], ..VerifyOptions::default() })
@@ -81,15 +81,6 @@ impl Storage for Dying {
     }
     fn remove(&self, path: &str) -> Result<(), Error> {
         self.step(|| self.store.remove(path))
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    let _ = fs::remove_dir_all(to);
-    for path in files(from) {
-        let target = to.join(&path);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(from.join(&path), target).unwrap();
     }
 }
 
