@@ -107,6 +107,11 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
+    /// A key that nobody had to vouch for.
+    fn first(vkey: Vkey) -> Self {
+        Self { vkey, from: 1, until: None, ended: None, vouchers: Vec::new(), by_recovery: false }
+    }
+
     /// Whether the key may sign a head of `size` rows.
     pub fn covers(&self, size: u64) -> bool {
         self.from <= size && self.until.is_none_or(|until| size <= until)
@@ -135,15 +140,18 @@ impl KeyRing {
         if recovery.as_ref() == Some(&vkey) {
             return Err(Error::reject("the recovery key must not be the key that signs"));
         }
-        let first = KeyRange {
-            vkey,
-            from: 1,
-            until: None,
-            ended: None,
-            vouchers: Vec::new(),
-            by_recovery: false,
-        };
-        Ok(Self { keys: vec![first], recovery })
+        Ok(Self { keys: vec![KeyRange::first(vkey)], recovery })
+    }
+
+    /// Takes in keys that must have been added in rows that were not read.
+    pub fn assume(&mut self, pinned: &[Vkey]) {
+        let named = self.keys[0].vkey.name().to_owned();
+        for vkey in pinned.iter().filter(|key| key.name() == named && key.check_log().is_ok()) {
+            let known = self.keys.iter().map(|key| &key.vkey).chain(&self.recovery);
+            if !known.into_iter().any(|known| known == vkey) {
+                self.keys.push(KeyRange::first(vkey.clone()));
+            }
+        }
     }
 
     /// All keys, in the order in which they were added.

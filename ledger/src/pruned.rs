@@ -170,14 +170,27 @@ impl Kept {
     }
 }
 
-/// The leaf behind a proof, if it holds.
-fn proved<'a>(seq: u64, rest: &'a [u8], pruning: &Pruning) -> Option<&'a [u8]> {
+/// The leaf of row 0 as the file about the rows before `end` has it; whether it is the one that was signed is not checked.
+///
+/// # Errors
+/// The file is damaged or does not have it.
+pub fn genesis(bytes: &[u8], origin: &str, end: u64) -> Result<Vec<u8>, Error> {
+    let frames = vault::records(bytes, FORMAT, origin, end)?;
+    let rests = frames.iter().filter(|frame| frame.kind == LEAF);
+    let mut rests = rests.filter_map(|frame| frame.payload.strip_prefix(&[0; 8]));
+    let leaf = rests.find_map(|rest| Some(proof_and_leaf(rest)?.1.to_vec()));
+    leaf.ok_or_else(|| Error::tampered(format!("`{}` does not have row 0", path(end))))
+}
+
+fn proof_and_leaf(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let (count, rest) = rest.split_first()?;
     let count = usize::from(*count);
-    if count > PROOF_HASHES_MAX || rest.len() < count * 32 {
-        return None;
-    }
-    let (hashes, leaf) = rest.split_at(count * 32);
+    (count <= PROOF_HASHES_MAX).then(|| rest.split_at_checked(count * 32)).flatten()
+}
+
+/// The leaf behind a proof, if it holds.
+fn proved<'a>(seq: u64, rest: &'a [u8], pruning: &Pruning) -> Option<&'a [u8]> {
+    let (hashes, leaf) = proof_and_leaf(rest)?;
     let hashes: Vec<Hash> =
         hashes.chunks_exact(32).map(|hash| Hash(hash.try_into().expect("32 bytes"))).collect();
     verify_inclusion(&leaf_hash(leaf), seq, pruning.end, &hashes, &pruning.root).then_some(leaf)

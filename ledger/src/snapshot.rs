@@ -101,7 +101,8 @@ impl Snapshot {
     fn read(store: Local, at: Option<u64>, known: Option<&Self>) -> Result<Self, Error> {
         let newest = read_note(&store, CHECKPOINT)?;
         let head: Checkpoint = newest.text.parse()?;
-        let read = known.map(|known| Known { seals: &known.seals, upkeep: &known.upkeep });
+        let read =
+            known.map(|known| Known { seals: &known.seals, upkeep: &known.upkeep, until: 0 });
         let (chain, mut leaves, mut commits) = read_tail(&store, &head, read.unwrap_or_default())?;
         let (start, kept) = match chain.pruned {
             Some((pruning, kept)) => (pruning.end, kept),

@@ -396,12 +396,15 @@ fn tiles_give_back_every_node() {
         std::fs::write(path, tile::to_bytes(hashes)).unwrap();
         paths.insert(name.path());
     };
+    let mut frontier = Frontier::default();
     for leaf in &leaves {
         builder.push(*leaf, |name, hashes| {
             if u64::from(name.width) == tile::WIDTH {
                 write(name, hashes);
             }
         });
+        frontier.push(*leaf);
+        assert!(builder.size() % 61 > 1 || builder.frontier() == frontier, "{}", builder.size());
     }
     builder.partials().for_each(|(name, hashes)| write(name, hashes));
     let expected = tlog_tiles::Tile::new_tiles(8, 0, SIZE).iter().map(c2sp_path).collect();

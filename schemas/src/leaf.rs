@@ -140,12 +140,12 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
         return check_text(text);
     }
     let bytes = text.as_bytes();
+    let escaped = |b: u8| b < 0x20 || b == b'"' || b == b'\\';
     out.push(b'"');
+    // Without an early end the compiler looks at many bytes at once, and nearly no text has one to escape.
+    let any = bytes.iter().fold(false, |any, b| any | escaped(*b));
     let mut written = 0;
-    for (at, b) in bytes.iter().enumerate() {
-        if *b >= 0x20 && *b != b'"' && *b != b'\\' {
-            continue;
-        }
+    for (at, b) in bytes.iter().enumerate().filter(|(_, b)| any && escaped(**b)) {
         out.extend_from_slice(&bytes[written..at]);
         written = at + 1;
         match *b {

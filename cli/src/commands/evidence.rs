@@ -92,6 +92,9 @@ fn print_report(report: &Report, json: bool) -> Result<(), Failure> {
                 format_args!(": {}", f.message)
             ))?;
         }
+        for unread in &report.coverage {
+            out.line(format_args!("not covered: {unread}"))?;
+        }
         let verdict = if report.exit == 0 { "verified" } else { "NOT verified" };
         out.line(format_args!(
             "{verdict}: {} at size {}, root {}, anchor: {}",

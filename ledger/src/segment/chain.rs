@@ -63,6 +63,8 @@ pub struct Known<'a> {
     pub seals: &'a [Seal],
     /// The entries of upkeep in them, and perhaps others.
     pub upkeep: &'a [(u64, Event)],
+    /// Segments that end at this row or before it are not asked for.
+    pub until: u64,
 }
 
 /// The chain before the tail, whose first row is `first` and whose leaves are `tail`. Segments of `known` are taken from
@@ -82,7 +84,7 @@ pub fn read_back(
             chain.upkeep.push((first + at as u64, leaf::decode(leaf)?));
         }
     }
-    let Some(leaf) = tail.first().filter(|_| first > 0) else {
+    let Some(leaf) = tail.first().filter(|_| first > known.until) else {
         chain.upkeep.reverse();
         return Ok(chain);
     };
@@ -91,7 +93,7 @@ pub fn read_back(
     let mut at = first;
     // What the row behind a segment says counts only where the segment was not rewritten.
     let mut sealed = Seal::parse(&entry, at);
-    while at > 0 {
+    while at > known.until {
         if let Some(pruning) = chain.pruning(at)? {
             let kept = pruning.open(store, origin)?;
             for (seq, leaf) in kept.leaves.iter().rev().filter(|(_, leaf)| is_upkeep(leaf)) {

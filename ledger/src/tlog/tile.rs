@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::frontier::Frontier;
 use super::hash::{Hash, node_hash};
 use crate::error::Error;
 
@@ -118,6 +119,26 @@ impl TileBuilder {
             hash = subtree_root(edge);
             edge.clear();
         }
+    }
+
+    /// How many leaves there are.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The compact range of the leaves so far.
+    pub fn frontier(&self) -> Frontier {
+        let mut hashes = Vec::with_capacity(self.size.count_ones() as usize);
+        for edge in self.edge.iter().rev() {
+            let mut rest = edge.as_slice();
+            while !rest.is_empty() {
+                // The largest complete subtree that begins here.
+                let (subtree, behind) = rest.split_at(1 << rest.len().ilog2());
+                hashes.push(subtree_root(subtree));
+                rest = behind;
+            }
+        }
+        Frontier::from_parts(self.size, hashes).expect("one subtree for each bit of the size")
     }
 
     /// The tiles that are not full, with their hashes.

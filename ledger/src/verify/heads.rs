@@ -59,6 +59,11 @@ impl Check<'_> {
         Ok(head)
     }
 
+    /// Whether a pinned key signed the note that was opened last.
+    pub(super) fn newest_note_is_pinned(&self) -> bool {
+        self.heads.notes.last().is_some_and(|head| head.open_pinned(&self.options.keys).is_ok())
+    }
+
     /// Takes in what row `seq` says of keys, and returns the size of a head that must be kept for it.
     pub(super) fn take_key(&mut self, event: &Event, seq: u64) -> Option<u64> {
         let taken = match &mut self.heads.keys {
@@ -81,6 +86,13 @@ impl Check<'_> {
                 self.add(Finding::new("key", 12, error.to_string()).row(seq));
                 None
             }
+        }
+    }
+
+    /// Without the rows that say so, a pinned key is taken to be one of the log: believed it is anyway.
+    pub(super) fn assume_pinned(&mut self) {
+        if let Some(keys) = &mut self.heads.keys {
+            keys.assume(&self.options.keys);
         }
     }
 

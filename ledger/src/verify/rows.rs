@@ -1,10 +1,13 @@
 //! Every row in order: leaves, tree, tiles, segments, and what the rows say must be there.
 
+mod since;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, ScopedJoinHandle};
 
-use arrow::array::{Array as _, StringArray, new_null_array};
+use arrow::array::{Array as _, AsArray as _, StringArray, new_null_array};
 use arrow::record_batch::RecordBatch;
 use backtrail_schemas::columns::REQUIRED;
 use backtrail_schemas::rows::{self, Rows};
@@ -18,7 +21,7 @@ use crate::entry;
 use crate::erasure::Erasures;
 use crate::error::Error;
 use crate::frame::End;
-use crate::index::key;
+use crate::index::{Key, key};
 use crate::segment::chain::{self, Known};
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, Writer, key_values};
@@ -26,7 +29,7 @@ use crate::segment::{self, Seal, keys};
 use crate::state;
 use crate::storage::Storage;
 use crate::tlog::hash::sha256;
-use crate::tlog::{Frontier, Hash, Tile, TileBuilder, leaf_hash, tile};
+use crate::tlog::{Hash, Tile, TileBuilder, leaf_hash, tile};
 use crate::wal::{self, Commit};
 use crate::writer::{CHECKPOINT, cosignatures_path, cosignatures_size, day_changes};
 
@@ -47,10 +50,15 @@ pub(super) fn check(
         return Err(Error::tampered(format!("`{path}` ends before row {}", head.size)));
     }
     let tail = &leaves[..(head.size - first) as usize];
-    let chain = chain::read_back(check.store, first, tail, Known::default())?;
+    let known = Known { until: check.since, ..Known::default() };
+    let chain = chain::read_back(check.store, first, tail, known)?;
     check.erasures = Erasures::of(&chain.upkeep, head.size);
     if let Some((pruning, kept)) = &chain.pruned {
         walk.pruned(check, pruning, kept)?;
+    }
+    let start = chain.seals.first().map_or(first, |seal| seal.rows.start);
+    if start > 0 && chain.pruned.is_none() {
+        walk.begin_at(check, start, files)?;
     }
     let kept = chain.pruned.map(|(_, kept)| kept.keys).unwrap_or_default();
     let seals = chain.seals;
@@ -64,7 +72,7 @@ pub(super) fn check(
     walk.tail(check, &leaves, &contents.commits)?;
     walk.next_tail(check);
     walk.replaced(check, &seals, files);
-    walk.check_ids(check, &seals, &leaves, &kept)?;
+    walk.check_ids(check, &kept, &seals, (first, &leaves))?;
     stores::finish(check, &mut walk.block, contents.commits.last(), &mut walk.expected)?;
     walk.finish_tiles(check);
     walk.left_by_pruning(check, kept.len() as u64, files);
@@ -79,13 +87,11 @@ fn tail_file(store: &dyn Storage, head: &Checkpoint) -> Result<(u64, String), Er
 
 struct Walk<'a> {
     head: &'a Checkpoint,
-    frontier: Frontier,
     tiles: TileBuilder,
     /// Tiles on disk that are not compared yet.
     open_tiles: HashSet<Tile>,
     matched_tiles: HashSet<Tile>,
-    /// The first 8 bytes of the hash of each event id, by row: sorted at the end, which takes a fraction of the memory of
-    /// a set.
+    /// The prefix of each event id's key: sorted at the end, which takes a fraction of the memory of a set.
     ids: Vec<u64>,
     last: Option<Timestamp>,
     block: Block,
@@ -108,7 +114,6 @@ impl<'a> Walk<'a> {
         let kept = files.iter().filter_map(|(path, _)| crate::writer::size_of(path)).collect();
         Self {
             head,
-            frontier: Frontier::default(),
             tiles: TileBuilder::default(),
             open_tiles: files.iter().filter_map(|(path, _)| path.parse().ok()).collect(),
             matched_tiles: HashSet::new(),
@@ -147,7 +152,7 @@ impl<'a> Walk<'a> {
         self.expected.insert(seal.file.clone());
         self.must_keep(seal.rows.end);
         let segment = chain::open(check.store, seal)?;
-        let start = self.frontier.clone();
+        let start = self.tiles.frontier();
         if start.size() != seal.rows.start {
             return Err(Error::tampered(format!(
                 "`{}` does not begin where the one before ends",
@@ -164,27 +169,32 @@ impl<'a> Walk<'a> {
             columns: &columns,
         };
         let end = check_footer(check, seal, &segment, &heading);
-        let mut again = match check.options.level {
+        let again = match check.options.level {
             Level::Content if is_ours(&segment) => Some(Writer::new(&heading)?),
             _ => None,
         };
         self.block.begin(seal.rows.start);
-        for batch in segment.batches()? {
-            let batch = batch?;
-            self.batch(check, seal, &batch)?;
-            if let Some(writer) = &mut again {
-                writer.push(&with_our_schema(&batch)?)?;
+        let again = thread::scope(|scope| {
+            // Writing takes as long as reading: they go on beside each other, one batch apart.
+            let (sender, batches) = mpsc::sync_channel(1);
+            let again = again.map(|writer| scope.spawn(move || write_again(writer, batches)));
+            for batch in segment.batches()? {
+                let batch = batch?;
+                self.batch(check, seal, &batch)?;
+                if again.is_some() {
+                    // If nobody takes it, writing failed, and says why below.
+                    let _ = sender.send(batch);
+                }
             }
+            drop(sender);
+            let joined = |thread: ScopedJoinHandle<_>| thread.join().expect("it does not panic");
+            again.map(joined).transpose()
+        })?;
+        if self.tiles.size() != seal.rows.end {
+            let (file, end) = (&seal.file, self.tiles.size());
+            return Err(Error::tampered(format!("`{file}` has rows up to {end}")));
         }
-        if self.frontier.size() != seal.rows.end {
-            return Err(Error::tampered(format!(
-                "`{}` has rows up to {}",
-                seal.file,
-                self.frontier.size()
-            )));
-        }
-        let again = again.map(Writer::finish).transpose()?;
-        if again.as_ref().is_some_and(|bytes| sha256(bytes) != seal.sha256) {
+        if again.is_some_and(|sha256| sha256 != seal.sha256) {
             let message =
                 "the file is not what its rows give: statistics, indexes or bloom filters may lie";
             check.add(Finding::new("statistics", 10, message).file(&seal.file));
@@ -195,14 +205,14 @@ impl<'a> Walk<'a> {
         }
         if let Some(end) = end {
             check.claim(end.size, end.root, &seal.file, "footer", 11);
-            check.settle(end.size, &self.frontier);
+            check.settle(end.size, &self.tiles);
         }
         stores::check(check, &mut self.block, None, &mut self.expected)
     }
 
     /// The rows of one batch of a segment.
     fn batch(&mut self, check: &mut Check, seal: &Seal, batch: &RecordBatch) -> Result<(), Error> {
-        let first = self.frontier.size();
+        let first = self.tiles.size();
         let not_read = || Error::tampered("rows behind one that is none are not read");
         let broken = |check: &mut Check, row: u64, what: String| {
             check.add(Finding::new("leaf", 10, what).row(row).file(&seal.file));
@@ -257,9 +267,9 @@ impl<'a> Walk<'a> {
         for commit in commits {
             check.claim(commit.end, commit.root, "a commit frame of the tail", "commit", 11);
         }
-        self.block.begin(self.frontier.size());
+        self.block.begin(self.tiles.size());
         for bytes in leaves {
-            let seq = self.frontier.size();
+            let seq = self.tiles.size();
             let read = leaf::decode(bytes).and_then(|event| {
                 match REQUIRED.iter().find(|name| event.get(name).is_none()) {
                     Some(name) => Err(backtrail_schemas::Error::field(*name, "is missing")),
@@ -289,78 +299,82 @@ impl<'a> Walk<'a> {
 
     /// The entry of a seal whose head is not published yet, in a write-ahead log of its own: only its place in the tree.
     fn next_tail(&mut self, check: &mut Check) {
-        let first = self.frontier.size();
+        let first = self.tiles.size();
         let bytes = check.store.read_all(&wal::path(first)).unwrap_or_default();
         let Ok(contents) = wal::read(&bytes, &self.head.origin, first) else { return };
         for frame in contents.leaves {
-            self.frontier.push(leaf_hash(frame.payload));
-            check.settle(self.frontier.size(), &self.frontier);
+            self.tiles.push(leaf_hash(frame.payload), |_, _| ());
+            check.settle(self.tiles.size(), &self.tiles);
         }
     }
 
     /// One row: its place in the tree, and in time.
     fn row(&mut self, check: &mut Check, id: &str, recorded: Timestamp, bytes: &[u8]) {
-        let seq = self.frontier.size();
+        let seq = self.tiles.size();
         self.place(check, leaf_hash(bytes));
-        let id = sha256(id.as_bytes()).0;
-        self.ids.push(u64::from_be_bytes(id[..8].try_into().expect("8 of 32 bytes")));
+        self.ids.push(prefix(&key(id)));
         self.check_times(check, recorded, seq);
     }
 
     /// One leaf's place in the tree, and what is said of the tree that it ends.
     fn place(&mut self, check: &mut Check, hash: Hash) {
-        let seq = self.frontier.size();
-        self.frontier.push(hash);
-        if seq < self.head.size {
-            let (open, matched, store) =
-                (&mut self.open_tiles, &mut self.matched_tiles, check.store);
-            let mut wrong = Vec::new();
-            self.tiles.push(hash, |name, hashes| {
-                if open.remove(&name) {
-                    let same = store
-                        .read_all(&name.path())
-                        .is_ok_and(|bytes| bytes == tile::to_bytes(hashes));
-                    if !same {
-                        wrong.push(name.path());
-                    }
-                    matched.insert(name);
+        let covered = self.tiles.size() < self.head.size;
+        let (open, matched, store) = (&mut self.open_tiles, &mut self.matched_tiles, check.store);
+        let mut wrong = Vec::new();
+        self.tiles.push(hash, |name, hashes| {
+            if covered && open.remove(&name) {
+                let there = store.read_all(&name.path());
+                if !there.is_ok_and(|bytes| bytes == tile::to_bytes(hashes)) {
+                    wrong.push(name.path());
                 }
-            });
-            for path in wrong {
-                check.add(
-                    Finding::new("tile", 11, "the tile is not what the rows give").file(&path),
-                );
+                matched.insert(name);
             }
+        });
+        for path in wrong {
+            check.add(Finding::new("tile", 11, "the tile is not what the rows give").file(&path));
         }
-        check.settle(seq + 1, &self.frontier);
+        check.settle(self.tiles.size(), &self.tiles);
     }
 
     /// Whether an event id has two rows.
     fn check_ids(
-        &self,
+        &mut self,
         check: &mut Check,
+        kept: &[Key],
         seals: &[Seal],
-        tail: &[&[u8]],
-        kept: &[[u8; 16]],
+        (first, tail): (u64, &[&[u8]]),
     ) -> Result<(), Error> {
-        let mut sorted = self.ids.clone();
-        sorted.sort_unstable();
-        let twice: HashSet<u64> =
-            sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        let mut seen: HashSet<[u8; 16]> = HashSet::new();
-        let suspects = self.ids.iter().zip(0u64..).filter(|(id, _)| twice.contains(id));
-        for (_, seq) in suspects {
-            let (key, id) = if let Some(key) = kept.get(seq as usize) {
-                (*key, "an event id whose row was pruned".to_owned())
-            } else {
-                let event = event_at(check.store, seals, tail, seq)?;
-                let id = event.text("event_id").unwrap_or_default();
-                (key(id), format!("`{id}`"))
-            };
-            if !seen.insert(key) {
+        self.ids.sort_unstable();
+        let twice = self.ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        let twice: HashSet<u64> = twice.collect();
+        if twice.is_empty() {
+            return Ok(());
+        }
+        let store = check.store;
+        let mut seen: HashSet<Key> = HashSet::new();
+        let mut take = |key: Key, seq: u64, id: Option<&str>| {
+            if twice.contains(&prefix(&key)) && !seen.insert(key) {
+                let id =
+                    id.map_or("an event id whose row was pruned".into(), |id| format!("`{id}`"));
                 let message = format!("{id} is in the log twice");
                 check.add(Finding::new("event_id", 11, message).row(seq));
             }
+        };
+        for (key, seq) in kept.iter().zip(0u64..) {
+            take(*key, seq, None);
+        }
+        for seal in seals {
+            let ids = chain::open(store, seal)?.columns(&["event_id"])?;
+            let ids = ids.iter().flat_map(|batch| batch.column(0).as_string::<i32>());
+            for (id, seq) in ids.zip(seal.rows.start..) {
+                let id = id.unwrap_or_default();
+                take(key(id), seq, Some(id));
+            }
+        }
+        for (bytes, seq) in tail.iter().zip(first..) {
+            let event = leaf::decode(bytes)?;
+            let id = event.text("event_id").unwrap_or_default();
+            take(key(id), seq, Some(id));
         }
         Ok(())
     }
@@ -486,6 +500,14 @@ fn is_ours(segment: &Segment) -> bool {
         && segment.schema().fields().iter().all(|field| known(field.name()))
 }
 
+/// SHA-256 of the segment that `writer` makes of `batches`.
+fn write_again(mut writer: Writer, batches: Receiver<RecordBatch>) -> Result<Hash, Error> {
+    for batch in batches {
+        writer.push(&with_our_schema(&batch)?)?;
+    }
+    Ok(sha256(&writer.finish()?))
+}
+
 /// The same rows under the schema that our writer gives a file.
 fn with_our_schema(batch: &RecordBatch) -> Result<RecordBatch, Error> {
     let schema = rows::schema();
@@ -498,14 +520,7 @@ fn with_our_schema(batch: &RecordBatch) -> Result<RecordBatch, Error> {
         .map_err(|e| Error::tampered(format!("a column of another type than ours: {e}")))
 }
 
-/// The event of a row.
-fn event_at(store: &dyn Storage, seals: &[Seal], tail: &[&[u8]], seq: u64) -> Result<Event, Error> {
-    let Some(seal) = seals.iter().find(|seal| seal.rows.contains(&seq)) else {
-        let first = seals.last().map_or(0, |seal| seal.rows.end);
-        return Ok(leaf::decode(tail[(seq - first) as usize])?);
-    };
-    let segment = chain::open(store, seal)?;
-    let found = segment.group_of(seq - seal.rows.start);
-    let (group, at) = found.ok_or_else(|| Error::tampered(format!("no row {seq}")))?;
-    Ok(Rows::new(&segment.group(group)?)?.event(at)?)
+/// The first 8 bytes of the key of an event id.
+fn prefix(key: &Key) -> u64 {
+    u64::from_be_bytes(key[..8].try_into().expect("8 of 16 bytes"))
 }

@@ -10,6 +10,7 @@ mod forge;
 mod keys;
 mod mutations;
 mod resources;
+mod since;
 mod socket;
 mod support;
 mod upkeep;

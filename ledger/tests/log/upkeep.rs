@@ -24,9 +24,18 @@ fn checked(dir: &Path) -> Report {
     verify(dir, &VerifyOptions { keys: vec![vkey()], ..VerifyOptions::default() })
 }
 
+/// It holds, and so does what came after each head that was kept.
 fn verified(dir: &Path) -> Report {
     let report = checked(dir);
     assert_eq!(report.exit, 0, "{:#?}", report.findings);
+    let notes =
+        files(dir).into_iter().filter(|path| Path::new(path).extension() == Some("note".as_ref()));
+    for path in notes {
+        let since = Some(fs::read_to_string(dir.join(&path)).unwrap());
+        let options = VerifyOptions { keys: vec![vkey()], since, ..VerifyOptions::default() };
+        let report = verify(dir, &options);
+        assert_eq!(report.exit, 0, "since {path}: {:#?}", report.findings);
+    }
     report
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use backtrail_schemas::{Event, leaf};
 
-use super::Walk;
+use super::{Walk, prefix};
 use crate::entry;
 use crate::error::Error;
 use crate::pruned::{self, Kept, Pruning};
@@ -35,7 +35,7 @@ impl Walk<'_> {
             let tile = tiles.tile(0, seq / tile::WIDTH)?;
             let hash = tile[(seq % tile::WIDTH) as usize];
             self.place(check, hash);
-            self.ids.push(u64::from_be_bytes(key[..8].try_into().expect("8 of 16 bytes")));
+            self.ids.push(prefix(key));
             let Some(bytes) = kept.leaves.get(&seq) else { continue };
             if leaf_hash(bytes) != hash {
                 let message = "an entry that was kept is not the one that was signed";
