@@ -94,7 +94,7 @@ impl Ledger {
             ("vkey", &vkey),
         ])?;
         log.keys = KeyRing::new(&genesis)?;
-        log.push(&genesis)?;
+        log.push(&*store, &genesis)?;
         let mut ledger = Self {
             store,
             signers,

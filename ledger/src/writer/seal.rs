@@ -40,7 +40,10 @@ impl Ledger {
         self.flush()?;
         // 4. Only a published entry makes the old write-ahead log superfluous. A crash here leaves it: recovery removes it.
         self.publish_head(false)?;
-        self.remove_old_wal()
+        self.remove_old_wal()?;
+        // 5. Their event ids go to disk, too. A crash before it: the next start reads them from the segment.
+        let log = &mut self.log;
+        log.index.spill(&*self.store, &log.origin, &log.first_frontier)
     }
 
     /// Goes on with a seal that a crash interrupted.
