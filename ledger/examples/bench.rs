@@ -20,10 +20,11 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use arrow::record_batch::RecordBatch;
+use backtrail_ledger::backup::copy;
 use backtrail_ledger::verify::{Level, VerifyOptions, verify};
 use backtrail_ledger::{
-    Clock, FileSigner, InitOptions, Ledger, SharedLedger, Signer, Snapshot, Submission, Vkey,
-    leaf_hash,
+    Clock, Erase, FileSigner, InitOptions, Ledger, SharedLedger, Signer, Snapshot, Submission,
+    Vkey, leaf_hash,
 };
 use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Timestamp, id, rows};
 use parquet::arrow::ArrowWriter;
@@ -100,57 +101,69 @@ fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }
 
-/// How often a second the disk takes `bytes` bytes for good.
-fn fdatasync(dir: &Path, bytes: usize) -> f64 {
-    let path = dir.join("fdatasync");
-    let mut file = fs::File::create(&path).unwrap();
-    let block = vec![b'x'; bytes];
+/// The middle one.
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_unstable_by(f64::total_cmp);
+    of[of.len() / 2]
+}
+
+/// How often a second the disk takes 4 KiB for good.
+fn fdatasync(file: &mut fs::File, slice: Duration) -> f64 {
+    let block = vec![b'x'; 4096];
     let begin = Instant::now();
     let mut count = 0;
-    while begin.elapsed() < Duration::from_secs(2) {
+    while begin.elapsed() < slice {
         file.write_all(&block).unwrap();
         file.sync_data().unwrap();
         count += 1;
     }
-    fs::remove_file(path).unwrap();
     rate(count, begin.elapsed())
 }
 
-/// Several clients of one writer, each with one batch under way.
-fn append(dir: &Path, clients: u64, batch: u64, seconds: u64) {
+/// Several clients of one writer, each with one batch under way, in turns with the disk alone: both are slower and faster from
+/// one second to the next, on a machine that others use too.
+fn append(dir: &Path, clients: u64, batch: u64) {
+    const TURNS: usize = 12;
     let ledger_dir = dir.join(format!("append-{clients}-{batch}"));
     let options = InitOptions::default();
     let ledger = Ledger::init(&ledger_dir, &options, signer(), Arc::new(SystemClock)).unwrap();
     let ledger = SharedLedger::new(ledger);
-    let begin = Instant::now();
-    let until = begin + Duration::from_secs(seconds);
-    let client = |number: u64| {
-        let mut times = Vec::new();
-        let mut next = number << 40;
-        while Instant::now() < until {
-            let submissions = (next..next + batch).map(submission).collect();
-            next += batch;
-            let sent = Instant::now();
-            ledger.append(submissions).unwrap();
-            times.push(sent.elapsed());
-        }
-        times
-    };
-    let client = &client;
-    let mut times: Vec<Duration> = thread::scope(|scope| {
-        let running: Vec<_> =
-            (0..clients).map(|number| scope.spawn(move || client(number))).collect();
-        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
-    let elapsed = begin.elapsed();
+    let mut file = fs::File::create(dir.join("fdatasync")).unwrap();
+    let (mut alone, mut batches, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    let mut next: Vec<u64> = (0..clients).map(|number| number << 40).collect();
+    for _ in 0..TURNS {
+        alone.push(fdatasync(&mut file, Duration::from_millis(300)));
+        let begin = Instant::now();
+        let until = begin + Duration::from_millis(700);
+        let client = |next: &mut u64| {
+            let mut times = Vec::new();
+            while Instant::now() < until {
+                let submissions = (*next..*next + batch).map(submission).collect();
+                *next += batch;
+                let sent = Instant::now();
+                ledger.append(submissions).unwrap();
+                times.push(sent.elapsed());
+            }
+            times
+        };
+        let client = &client;
+        let turn: Vec<Duration> = thread::scope(|scope| {
+            let running: Vec<_> =
+                next.iter_mut().map(|next| scope.spawn(move || client(next))).collect();
+            running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        batches.push(rate(turn.len() as u64, begin.elapsed()));
+        times.extend(turn);
+    }
     times.sort_unstable();
-    let events = rate(times.len() as u64 * batch, elapsed);
     let at = |q: usize| times[times.len() * q / 100].as_secs_f64() * 1000.0;
+    let (alone, batches) = (median(alone), median(batches));
     println!(
-        "append   {clients:2} clients, batches of {batch:3}: {events:9.0} events/s, {:7.0} batches/s, p50 {:6.2} ms, p99 {:6.2} ms",
-        events / batch as f64,
+        "append   {clients:2} clients, batches of {batch:3}: {:8.0} events/s, {batches:6.0} batches/s, p50 {:6.2} ms, p99 {:6.2} ms; fdatasync of 4 KiB {alone:6.0} a second: {:4.0} %",
+        batches * batch as f64,
         at(50),
-        at(99)
+        at(99),
+        100.0 * batches / alone,
     );
     fs::remove_dir_all(ledger_dir).unwrap();
 }
@@ -165,6 +178,64 @@ fn fill(dir: &Path, events: u64) -> Duration {
     }
     ledger.publish().unwrap();
     begin.elapsed()
+}
+
+fn open(dir: &Path) -> Ledger {
+    Ledger::open(dir, signer(), Arc::new(SystemClock)).unwrap()
+}
+
+fn timed(what: &str, step: impl FnOnce()) {
+    let begin = Instant::now();
+    step();
+    println!("{what:8} {:.2} s, peak {} MiB", begin.elapsed().as_secs_f64(), peak());
+}
+
+/// Opens the ledger of `events` deployments and appends a few more segments: new ones, and then ones that are there.
+fn grow(dir: &Path, events: u64) {
+    let more = events / 10;
+    let mut ledger = open(dir);
+    for (what, first) in [("new", events), ("known", 0)] {
+        let begin = Instant::now();
+        for from in (first..first + more).step_by(4096) {
+            ledger
+                .append((from..(first + more).min(from + 4096)).map(submission).collect())
+                .unwrap();
+        }
+        println!(
+            "grow     {more} {what} events: {:.0} events/s, peak {} MiB",
+            rate(more, begin.elapsed()),
+            peak()
+        );
+    }
+    ledger.publish().unwrap();
+}
+
+/// Seals a few small segments and makes one of them.
+fn compact(dir: &Path, events: u64) {
+    let mut ledger = open(dir);
+    ledger.seal().unwrap();
+    let first = 2 * events;
+    for from in (first..first + 60_000).step_by(6_000) {
+        ledger.append((from..from + 6_000).map(submission).collect()).unwrap();
+        ledger.seal().unwrap();
+    }
+    timed("compact", || assert!(!ledger.compact().unwrap().is_empty()));
+}
+
+/// Erases two events of different segments, and a person.
+fn erase(dir: &Path) {
+    let mut ledger = open(dir);
+    let snapshot = Snapshot::open(dir, None).unwrap();
+    let (person, _) = snapshot.people().unwrap().swap_remove(0);
+    drop(snapshot);
+    let id = |n: u64| submission(n).mapped.drafts[0].event.text("event_id").unwrap().to_owned();
+    let request = Erase {
+        events: vec![id(10), id(100_000)],
+        person: Some(person),
+        reason: "asked to".into(),
+        ticket: None,
+    };
+    timed("erase", || drop(ledger.erase(&request).unwrap()));
 }
 
 /// How long OpenSSL takes for SHA-256 of all leaves, one stream.
@@ -285,17 +356,17 @@ fn main() {
     match name {
         "all" => {
             fs::create_dir_all(&dir).unwrap();
-            for name in ["append", "seal", "fill", "verify", "structure", "vault", "proofs"] {
+            let writing = ["append", "seal", "fill", "open", "grow", "compact", "erase", "copy"];
+            let reading = ["verify", "structure", "vault", "proofs"];
+            for name in writing.into_iter().chain(reading) {
                 part(name, &dir, events);
             }
             fs::remove_dir_all(&dir).unwrap();
         }
         "append" => {
-            println!("disk     fdatasync of 4 KiB: {:.0} a second", fdatasync(&dir, 4096));
             for (clients, batch) in [(1, 1), (16, 1), (16, 16), (16, 256)] {
-                append(&dir, clients, batch, 5);
+                append(&dir, clients, batch);
             }
-            println!("disk     fdatasync of 4 KiB: {:.0} a second", fdatasync(&dir, 4096));
         }
         "seal" => seal(&dir),
         "fill" => {
@@ -304,6 +375,16 @@ fn main() {
             println!(
                 "fill     {events} events in batches of 4096, sealed: {rate:.0} events/s, peak {peak} MiB"
             );
+        }
+        "open" => timed("open", || drop(open(&ledger))),
+        "grow" => grow(&ledger, events),
+        "compact" => compact(&ledger, events),
+        "erase" => erase(&ledger),
+        "copy" => {
+            let to = dir.join("copy");
+            timed("copy", || drop(copy(&ledger, &to).unwrap()));
+            timed("copy again", || drop(copy(&ledger, &to).unwrap()));
+            fs::remove_dir_all(to).unwrap();
         }
         "verify" => {
             let (_, alone) = openssl(&ledger);

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::key::Signers;
+use crate::limits::SCAN_BYTES;
 use crate::note::Note;
 use crate::pruned;
 use crate::segment::chain::{self, Known};
@@ -163,13 +164,23 @@ impl<'a> Copy<'a> {
 
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), Error> {
         self.belongs.insert(path.to_owned());
-        if self.there.get(path) == Some(&(bytes.len() as u64)) && self.to.read_all(path)? == bytes {
+        if self.there.get(path) == Some(&(bytes.len() as u64)) && self.has(path, bytes)? {
             return Ok(());
         }
         self.to.replace(path, bytes)?;
         self.written += 1;
         self.bytes += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Whether a file of the copy has these bytes, a part in memory at a time.
+    fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
+        for (part, at) in bytes.chunks(SCAN_BYTES).zip((0..).step_by(SCAN_BYTES)) {
+            if self.to.read(path, at..at + part.len() as u64)? != part {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Kept notes up to the head, with their cosignatures; returns their sizes. A note that is only in the copy stays: it is evidence.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use backtrail_schemas::Event;
 
 use crate::entry;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::frame::{self, FRAME_OVERHEAD, Frame, Frames};
 use crate::vault::{self, EventRecord, IdentityRecord, QuarantineRecord};
 
@@ -104,51 +104,49 @@ impl Erasure {
     ///
     /// # Errors
     /// A record is damaged.
-    pub fn apply(&self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let frames: Vec<Frame> = Frames::new(bytes).collect();
-        let mut gone = BTreeSet::new();
-        let mut changed = BTreeMap::new();
+    pub fn apply(&self, mut bytes: Vec<u8>) -> Result<Option<Vec<u8>>, Error> {
+        let mut edits = self.edits(&bytes)?;
+        edits.retain(|offset, frames| bytes[*offset..*offset + frames.len()] != **frames);
+        for (offset, frames) in &edits {
+            bytes[*offset..*offset + frames.len()].copy_from_slice(frames);
+        }
+        Ok((!edits.is_empty()).then_some(bytes))
+    }
+
+    /// What takes the place of frames, by their offset.
+    fn edits(&self, bytes: &[u8]) -> Result<BTreeMap<usize, Vec<u8>>, Error> {
+        let mut edits = BTreeMap::new();
         let mut delivery = None;
-        for (at, frame) in frames.iter().enumerate() {
+        for frame in Frames::new(bytes) {
             match frame.kind {
-                vault::DELIVERY => delivery = Some(at),
+                vault::DELIVERY => delivery = Some(frame),
+                // What is behind it came with this one, not with the one before.
+                kind if kind == vault::erased(vault::DELIVERY) => delivery = None,
                 vault::EVENT => {
                     let record = EventRecord::parse(frame.payload)?;
                     let Some(fields) = self.events.get(&record.event_id) else { continue };
                     match without(record, fields) {
-                        None => drop(gone.insert(at)),
-                        Some(rest) => drop(changed.insert(at, rest)),
-                    }
-                    gone.extend(delivery);
+                        None => edits.insert(frame.offset, erased(&frame)),
+                        Some(rest) => edits.insert(frame.offset, shorter(&frame, &rest)?),
+                    };
+                    edits.extend(delivery.map(|frame| (frame.offset, erased(&frame))));
                 }
                 vault::QUARANTINED => {
                     let record = QuarantineRecord::parse(frame.payload)?;
                     if record.entries.iter().any(|e| self.events.contains_key(&e.event_id)) {
-                        gone.insert(at);
+                        edits.insert(frame.offset, erased(&frame));
                     }
                 }
                 vault::IDENTITY => {
                     let record = IdentityRecord::parse(frame.payload)?;
                     if self.pseudonym.as_ref() == Some(&record.pseudonym) {
-                        gone.insert(at);
+                        edits.insert(frame.offset, erased(&frame));
                     }
                 }
                 _ => {}
             }
         }
-        let mut out = Vec::with_capacity(bytes.len());
-        for (at, frame) in frames.iter().enumerate() {
-            if gone.contains(&at) {
-                frame::push(&mut out, vault::erased(frame.kind), &vec![0; frame.payload.len()]);
-            } else if let Some(record) = changed.get(&at) {
-                put_shorter(&mut out, frame, record);
-            } else {
-                out.extend_from_slice(&bytes[frame.offset..frame.end()]);
-            }
-        }
-        let end = out.len();
-        out.extend_from_slice(bytes.get(end..).unwrap_or_default());
-        Ok((out != bytes).then_some(out))
+        Ok(edits)
     }
 }
 
@@ -231,13 +229,26 @@ fn without(mut record: EventRecord, fields: &BTreeSet<String>) -> Option<EventRe
     (!record.salts.is_empty()).then_some(record)
 }
 
-/// Puts a record in the place of a longer one, and an erased frame into the rest.
-fn put_shorter(out: &mut Vec<u8>, frame: &Frame, record: &EventRecord) {
+/// The frame of an erased record.
+fn erased(frame: &Frame) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::push(&mut out, vault::erased(frame.kind), &vec![0; frame.payload.len()]);
+    out
+}
+
+/// A record in the place of a longer one, and an erased frame in the rest.
+fn shorter(frame: &Frame, record: &EventRecord) -> Result<Vec<u8>, Error> {
     let payload = record.to_bytes();
     let gap = frame.payload.len().saturating_sub(payload.len());
-    frame::push(out, vault::EVENT, &payload);
-    // A salt is 64 digits: what two of them leave has room for a frame.
+    let mut out = Vec::new();
+    frame::push(&mut out, vault::EVENT, &payload);
+    // A record that says less is shorter by a salt at least, which is 64 digits, or is the same.
     if let Some(rest) = gap.checked_sub(FRAME_OVERHEAD) {
-        frame::push(out, vault::erased(vault::EVENT), &vec![0; rest]);
+        frame::push(&mut out, vault::erased(vault::EVENT), &vec![0; rest]);
+    }
+    if out.len() == frame.end() - frame.offset {
+        Ok(out)
+    } else {
+        Err(Error::new(Kind::Reopen, "it would change its length"))
     }
 }

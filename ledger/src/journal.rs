@@ -1,7 +1,8 @@
 //! A file of frames that is only appended to: what is staged in memory, and what is durable.
 
 use crate::error::Error;
-use crate::frame;
+use crate::frame::{self, End, Frames};
+use crate::limits::SCAN_BYTES;
 use crate::storage::Storage;
 
 /// One file and the frames that wait to be written to it.
@@ -90,5 +91,32 @@ impl Journal {
                 self.path
             ))
         })
+    }
+}
+
+/// Calls `each` with the offset, the type and the payload of every frame of a file, a part of it in memory at a time. Says how
+/// the frames ended.
+///
+/// # Errors
+/// Those of `each`; `Missing` if there is no file.
+pub(crate) fn scan(
+    store: &dyn Storage,
+    path: &str,
+    mut each: impl FnMut(u64, u8, &[u8]) -> Result<(), Error>,
+) -> Result<End, Error> {
+    let (mut at, mut part) = (0, SCAN_BYTES);
+    loop {
+        let bytes = store.read(path, at..at + part as u64)?;
+        let mut frames = Frames::new(&bytes);
+        for frame in frames.by_ref() {
+            each(at + frame.offset as u64, frame.kind, frame.payload)?;
+        }
+        let (end, read) = frames.end().expect("they ended");
+        if bytes.len() < part || end == End::Damaged {
+            return Ok(end);
+        }
+        at += read as u64;
+        // A frame that is longer than a part; one that is longer than frames may be is damaged.
+        part = if read == 0 { part * 2 } else { SCAN_BYTES };
     }
 }

@@ -45,8 +45,29 @@ pub const TREE_SIZE_MAX: u64 = (1 << 53) - 1;
 /// million events make sixteen files.
 pub const SEGMENT_ROWS: u64 = 65_536;
 
+/// Bytes of the tail's write-ahead log or vault at which it is sealed, however few rows it has: such a file is read whole when a
+/// ledger is opened, copied, or something in it is erased. Rows and deliveries of a usual length stay below.
+pub const TAIL_BYTES_MAX: u64 = 80 << 20;
+
+/// Rows of the write-ahead log that are read back together: bounds the memory, at 64 KiB a row, to 64 MiB.
+pub const READ_BACK_ROWS: usize = 1_024;
+
 /// Rows of a row group of a segment: what is decoded to answer for one row.
 pub const ROW_GROUP_ROWS: usize = 8_192;
+
+/// Entries of a block of the index of event ids: what is read to answer for one id. 256 are 6 KiB, less than two pages.
+pub const INDEX_BLOCK_ENTRIES: usize = 256;
+
+/// How often a filter of the index says of an id that is not there that it may be: each time costs a block that is read. At a
+/// hundredth, ten million ids take 20 MiB.
+pub const INDEX_MISTAKES: f64 = 0.01;
+
+/// Rows in memory at which an index that is made again is written: fewer, and the runs are merged more often; this many take
+/// 40 MiB.
+pub const INDEX_RECENT_ROWS: usize = 1 << 19;
+
+/// How much of a file of frames is read at a time, in bytes: small beside everything else, large beside a frame.
+pub const SCAN_BYTES: usize = 1 << 20;
 
 /// Age in microseconds at which unsealed rows are sealed.
 pub const SEAL_AGE_US: i64 = 24 * 3600 * 1_000_000;

@@ -7,12 +7,12 @@ use backtrail_schemas::rows::Rows;
 use backtrail_schemas::{Event, Timestamp, leaf};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::frame::FRAME_OVERHEAD;
-use crate::index::{Index, Key, key};
+use crate::index::{Index, Key, Keys, key};
 use crate::intake::compare::Known;
 use crate::intake::people::People;
-use crate::journal::Journal;
+use crate::journal::{Journal, scan};
 use crate::keyring::KeyRing;
 use crate::pruned::Pruning;
 use crate::segment::read::Segment;
@@ -93,23 +93,46 @@ impl Log {
     ///
     /// # Errors
     /// It has no canonical leaf, or its id has a row already; then nothing changed.
-    pub(crate) fn push(&mut self, event: &Event) -> Result<u64, Error> {
+    pub(crate) fn push(&mut self, store: &dyn Storage, event: &Event) -> Result<u64, Error> {
         let leaf = leaf::encode(event)?;
-        self.push_leaf(event, &leaf)
+        self.push_leaf(store, event, &leaf)
     }
 
     /// As [`Log::push`], with the canonical leaf of the event.
-    pub(crate) fn push_leaf(&mut self, event: &Event, leaf: &[u8]) -> Result<u64, Error> {
-        let seq = self.size();
-        let id = event.text("event_id").unwrap_or_default();
+    pub(crate) fn push_leaf(
+        &mut self,
+        store: &dyn Storage,
+        event: &Event,
+        leaf: &[u8],
+    ) -> Result<u64, Error> {
+        let (seq, keys) = (self.size(), Keys::of(event));
         // Invariant L6: one event id, one leaf. Intake asked before; the ledger's own entries end here.
-        if self.index.get(id).is_some() {
+        if self.index.row_of(store, &keys)?.is_some() {
+            let id = event.text("event_id").unwrap_or_default();
             return Err(Error::reject(format!("event `{id}` is in the log")));
         }
-        self.index.insert_event(seq, event);
+        self.index.insert(seq, keys);
         let offset = self.wal.stage(wal::LEAF, leaf);
         self.take(leaf_hash(leaf), Place { offset, len: leaf.len() as u32 }, event);
         Ok(seq)
+    }
+
+    /// The row of an event. A sealed row is looked at: the index alone is not believed.
+    ///
+    /// # Errors
+    /// `Retry` if the index is wrong: it is made again then.
+    pub(crate) fn find(
+        &mut self,
+        store: &dyn Storage,
+        event_id: &str,
+    ) -> Result<Option<u64>, Error> {
+        let Some(seq) = self.index.get(store, event_id)? else { return Ok(None) };
+        if (self.pruned..self.first).contains(&seq)
+            && self.row(store, seq)?.text("event_id") != Some(event_id)
+        {
+            return Err(self.index.distrust(store, seq));
+        }
+        Ok(Some(seq))
     }
 
     /// Takes one row of the tail into the tree.
@@ -183,7 +206,7 @@ impl Log {
         let mut known = Known { event: self.row(store, seq)?, ..Known::default() };
         let id = known.event.text("event_id").unwrap_or_default().to_owned();
         self.add_texts(store, seq, &known.event.clone(), &mut known)?;
-        for amendment in self.index.amendments(&id).to_vec() {
+        for amendment in self.index.amendments(store, &id)? {
             let event = self.row(store, amendment)?;
             self.add_texts(store, amendment, &event, &mut known)?;
             known.merge(&event);
@@ -241,8 +264,7 @@ impl Log {
         }
         let first = self.block_of(store, seq)?;
         if self.cache.vault.as_ref().is_none_or(|(known, _)| *known != first) {
-            let bytes = store.read_if_any(&vault::path(first))?.unwrap_or_default();
-            self.cache.vault = Some((first, vault_places(&bytes)));
+            self.cache.vault = Some((first, vault_places(store, &vault::path(first))?));
         }
         let (_, places) = self.cache.vault.as_ref().expect("set above");
         let Some(place) = places.get(&key).copied() else { return Ok(None) };
@@ -252,15 +274,21 @@ impl Log {
     }
 }
 
-/// Where the records of events lie in a vault file.
-pub(crate) fn vault_places(bytes: &[u8]) -> HashMap<Key, Place> {
-    let frames = crate::frame::Frames::new(bytes).filter(|frame| frame.kind == vault::EVENT);
-    let places = frames.filter_map(|frame| {
-        let record = EventRecord::parse(frame.payload).ok()?;
-        Some((
-            key(&record.event_id),
-            Place { offset: frame.offset as u64, len: frame.payload.len() as u32 },
-        ))
+/// Where the records of events lie in a vault file; nowhere if there is none.
+///
+/// # Errors
+/// The disk fails.
+pub(crate) fn vault_places(store: &dyn Storage, path: &str) -> Result<HashMap<Key, Place>, Error> {
+    let mut places = HashMap::new();
+    let read = scan(store, path, |offset, kind, payload| {
+        let record = (kind == vault::EVENT).then(|| EventRecord::parse(payload).ok());
+        if let Some(record) = record.flatten() {
+            places.insert(key(&record.event_id), Place { offset, len: payload.len() as u32 });
+        }
+        Ok(())
     });
-    places.collect()
+    match read {
+        Err(e) if e.kind() != Kind::Missing => Err(e),
+        _ => Ok(places),
+    }
 }

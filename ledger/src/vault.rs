@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backtrail_schemas::{Delivery, json};
 use data_encoding::{BASE64, HEXLOWER};
+use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::commitment::{Salt, commitment};
@@ -88,17 +89,22 @@ fn sorted(map: Map<String, Json>) -> Json {
     Json::from_iter(map.into_iter().collect::<BTreeMap<_, _>>())
 }
 
+/// JSON without white space.
+fn to_json_bytes(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("texts and maps of texts are JSON")
+}
+
 /// Reads a payload with `read`, and refuses whatever would not be written the same way.
 fn parse<T>(
     payload: &[u8],
     read: impl FnOnce(&mut Map<String, Json>) -> Option<T>,
-    write: fn(&T) -> Json,
+    write: fn(&T) -> Vec<u8>,
 ) -> Result<T, Error> {
     let parsed = match json::parse(payload) {
         Ok(Json::Object(mut map)) => read(&mut map),
         _ => None,
     };
-    let same = parsed.filter(|record| write(record).to_string().as_bytes() == payload);
+    let same = parsed.filter(|record| write(record) == payload);
     same.ok_or_else(|| Error::tampered("a record that is not in its canonical form"))
 }
 
@@ -119,14 +125,19 @@ pub struct DeliveryRecord {
 impl DeliveryRecord {
     /// The headers as the bytes that are committed to: JSON of one object, keys sorted.
     pub fn headers_bytes(&self) -> Vec<u8> {
-        Json::from_iter(self.headers.clone()).to_string().into_bytes()
+        to_json_bytes(&self.headers)
+    }
+
+    /// The body as text, if it is text, or else in base64.
+    fn body(&self) -> (Option<&str>, Option<String>) {
+        let text = std::str::from_utf8(&self.body).ok();
+        (text, text.is_none().then(|| BASE64.encode(&self.body)))
     }
 
     fn write_to(&self, map: &mut Map<String, Json>) {
-        match std::str::from_utf8(&self.body) {
-            Ok(body) => map.insert("body".into(), body.into()),
-            Err(_) => map.insert("body_base64".into(), BASE64.encode(&self.body).into()),
-        };
+        let (text, base64) = self.body();
+        map.extend(text.map(|text| ("body".into(), text.into())));
+        map.extend(base64.map(|base64| ("body_base64".into(), base64.into())));
         map.insert("headers".into(), Json::from_iter(self.headers.clone()));
     }
 
@@ -138,15 +149,10 @@ impl DeliveryRecord {
         Some(Self { body, headers: texts(map, "headers")? })
     }
 
-    fn to_json(&self) -> Json {
-        let mut map = Map::new();
-        self.write_to(&mut map);
-        Json::Object(map)
-    }
-
     /// The payload of the frame.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.to_json().to_string().into_bytes()
+        let (body, body_base64) = self.body();
+        to_json_bytes(&DeliveryJson { body, body_base64, headers: &self.headers })
     }
 
     /// Reads the payload of a frame.
@@ -154,8 +160,18 @@ impl DeliveryRecord {
     /// # Errors
     /// It is not exactly what [`Self::to_bytes`] gives.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        parse(payload, Self::read_from, Self::to_json)
+        parse(payload, Self::read_from, Self::to_bytes)
     }
+}
+
+/// The fields in the order in which they are written: that of their bytes.
+#[derive(Serialize)]
+struct DeliveryJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    headers: &'a BTreeMap<String, String>,
 }
 
 impl From<&Delivery> for DeliveryRecord {
@@ -164,8 +180,8 @@ impl From<&Delivery> for DeliveryRecord {
     }
 }
 
-/// The salts of one event's commitments, and its texts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The salts of one event's commitments, and its texts. The fields are written in this order, that of their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EventRecord {
     /// The event.
     pub event_id: String,
@@ -176,17 +192,9 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    fn to_json(&self) -> Json {
-        let mut map = Map::new();
-        map.insert("event_id".into(), self.event_id.clone().into());
-        map.insert("salts".into(), Json::from_iter(self.salts.clone()));
-        map.insert("texts".into(), Json::from_iter(self.texts.clone()));
-        Json::Object(map)
-    }
-
     /// The payload of the frame.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.to_json().to_string().into_bytes()
+        to_json_bytes(self)
     }
 
     /// Reads the payload of a frame.
@@ -201,7 +209,7 @@ impl EventRecord {
                 texts: texts(map, "texts")?,
             })
         };
-        parse(payload, read, Self::to_json)
+        parse(payload, read, Self::to_bytes)
     }
 
     /// The commitments that the leaf must have, by field, given the delivery that the event came with.
@@ -277,7 +285,7 @@ impl IdentityRecord {
                 salt: text(map, "salt")?,
             })
         };
-        parse(payload, read, Self::to_json)
+        parse(payload, read, Self::to_bytes)
     }
 
     /// The commitment: field `identity`, over the JSON array of pseudonym, directory, id and, if known, name.
@@ -319,7 +327,7 @@ impl KeyRecord {
         let read = |map: &mut Map<String, Json>| {
             Some(Self { key: text(map, "key")?, salt: text(map, "salt")? })
         };
-        parse(payload, read, Self::to_json)
+        parse(payload, read, Self::to_bytes)
     }
 
     /// The commitment in genesis: field `vault_key`, over the key's 32 bytes.
@@ -409,7 +417,7 @@ impl QuarantineRecord {
                 entries: entries.into_iter().map(entry).collect::<Option<_>>()?,
             })
         };
-        parse(payload, read, Self::to_json)
+        parse(payload, read, Self::to_bytes)
     }
 }
 

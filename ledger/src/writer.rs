@@ -340,7 +340,7 @@ impl Ledger {
         self.close_day(at)?;
         let origin = self.log.origin.clone();
         let entry = Entry { origin: &origin, phase, natural_key, at };
-        self.log.push(&entry.event(fields)?)
+        self.log.push(&*self.store, &entry.event(fields)?)
     }
 
     /// The time of the ledger's own entries: never before the last row; under a simulated clock that of the last row.

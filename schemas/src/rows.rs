@@ -60,14 +60,19 @@ pub fn to_batch<'a>(
     events: impl IntoIterator<Item = &'a Event>,
 ) -> Result<RecordBatch, Error> {
     let events: Vec<&Event> = events.into_iter().collect();
-    let known = |name: &str| name != SEQ && column(name).is_some();
-    if let Some(name) =
-        events.iter().flat_map(|e| e.iter()).map(|(name, _)| name).find(|n| !known(n))
-    {
-        return Err(Error::field(name, "is not a column of this version"));
+    // Most columns have no value in a batch, and need not be looked for in each event; many events have those of the one before.
+    let mut present: BTreeSet<&str> = BTreeSet::new();
+    let mut before = Vec::new();
+    for event in &events {
+        if !event.iter().map(|(name, _)| name).eq(before.iter().copied()) {
+            before = event.iter().map(|(name, _)| name).collect();
+            present.extend(&before);
+        }
     }
-    // Most columns have no value in a batch, and need not be looked for in each event.
-    let present: BTreeSet<&str> = events.iter().flat_map(|e| e.iter()).map(|(n, _)| n).collect();
+    let known = |name: &str| name != SEQ && column(name).is_some();
+    if let Some(name) = present.iter().find(|name| !known(name)) {
+        return Err(Error::field(*name, "is not a column of this version"));
+    }
     let columns = COLUMNS.iter().map(|c| match c.name {
         SEQ => Arc::new(Int64Array::from_iter_values((start.cast_signed()..).take(events.len())))
             as ArrayRef,

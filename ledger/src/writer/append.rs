@@ -16,7 +16,7 @@ use crate::intake::compare::{Verdict, compare};
 use crate::intake::people;
 use crate::intake::{Outcome, QuarantineId, Receipt, Submission};
 use crate::journal::Journal;
-use crate::limits::{COMMIT_BYTES_MAX, FRAME_BYTES_MAX, SEGMENT_ROWS};
+use crate::limits::{COMMIT_BYTES_MAX, FRAME_BYTES_MAX, SEGMENT_ROWS, TAIL_BYTES_MAX};
 use crate::log::Place;
 use crate::vault::{
     self, DeliveryRecord, EventRecord, IdentityRecord, QuarantineEntry, QuarantineRecord,
@@ -58,7 +58,7 @@ impl Ledger {
             let mut receipts = Vec::with_capacity(submissions.len());
             for submission in &submissions {
                 receipts.push(ledger.take(submission)?);
-                if ledger.log.tail.len() as u64 >= SEGMENT_ROWS {
+                if ledger.is_tail_full() {
                     ledger.flush()?;
                     ledger.seal_tail()?;
                 } else if ledger.log.wal.staged() + ledger.log.vault.staged() > COMMIT_BYTES_MAX {
@@ -68,6 +68,11 @@ impl Ledger {
             ledger.flush()?;
             Ok(receipts)
         })
+    }
+
+    fn is_tail_full(&self) -> bool {
+        let log = &self.log;
+        log.tail.len() as u64 >= SEGMENT_ROWS || log.wal.len().max(log.vault.len()) > TAIL_BYTES_MAX
     }
 
     /// Makes everything staged durable: one group commit.
@@ -138,7 +143,7 @@ impl Ledger {
     fn take_draft(&mut self, draft: &Draft, intake: &mut Intake) -> Result<Outcome, Error> {
         admit::check(draft, self.log.simulated)?;
         let event_id = draft.event.text("event_id").unwrap_or_default().to_owned();
-        let Some(seq) = self.log.index.get(&event_id) else {
+        let Some(seq) = self.log.find(&*self.store, &event_id)? else {
             let seq = self.accept(draft, draft.event.clone(), intake)?;
             return Ok(Outcome::Accepted { seq, event_id });
         };
@@ -153,6 +158,10 @@ impl Ledger {
             Verdict::Same => Ok(Outcome::Duplicate { seq, event_id }),
             Verdict::Adds(added) => {
                 let event = self.amendment(draft, &added, &event_id, intake.at)?;
+                let id = event.text("event_id").unwrap_or_default();
+                if self.log.find(&*self.store, id)?.is_some() {
+                    return Err(Error::reject("the event is in the log"));
+                }
                 let seq = self.accept(&added, event, intake)?;
                 Ok(Outcome::Amended { seq, event_id })
             }
@@ -207,9 +216,6 @@ impl Ledger {
         mut event: Event,
         intake: &mut Intake,
     ) -> Result<u64, Error> {
-        if self.log.index.get(event.text("event_id").unwrap_or_default()).is_some() {
-            return Err(Error::reject("the event is in the log"));
-        }
         let at = event.timestamp("recorded_at").unwrap_or(intake.at);
         let at = self.log.last_recorded.map_or(at, |last| last.max(at));
         event.put("recorded_at", at);
@@ -236,7 +242,7 @@ impl Ledger {
         let payload = record.to_bytes();
         let offset = self.log.vault.stage(vault::EVENT, &payload);
         self.log.vault_index.insert(key(&event_id), Place { offset, len: payload.len() as u32 });
-        self.log.push_leaf(&event, &leaf)
+        self.log.push_leaf(&*self.store, &event, &leaf)
     }
 
     /// Puts the commitments into `event` and returns what the vault keeps for them.
@@ -256,8 +262,15 @@ impl Ledger {
         let mut fields: Vec<String> = record.texts.keys().cloned().collect();
         fields.push("payload".into());
         fields.push("headers".into());
-        for field in fields {
-            record.salts.insert(field.clone(), HEXLOWER.encode(&self.salt(event_id, &field)?));
+        if self.log.simulated {
+            for field in fields {
+                record.salts.insert(field.clone(), HEXLOWER.encode(&self.salt(event_id, &field)?));
+            }
+        } else {
+            // One question to the operating system for all of them.
+            let salts = super::init::random_bytes(32 * fields.len())?;
+            let salts = salts.chunks_exact(32).map(|salt| HEXLOWER.encode(salt));
+            record.salts = fields.into_iter().zip(salts).collect();
         }
         let commitments =
             record.commitments(&intake.delivery).expect("each salt is 32 bytes in hex");
@@ -290,7 +303,7 @@ impl Ledger {
         let action = if known.is_some() { "named" } else { "minted" };
         let pseudonym = match known {
             Some(pseudonym) => pseudonym,
-            None if self.log.simulated => self.simulated_person(directory, id),
+            None if self.log.simulated => self.simulated_person(directory, id)?,
             None => {
                 people::person(super::init::random()?[..16].try_into().expect("16 of 32 bytes"))
             }
@@ -311,7 +324,7 @@ impl Ledger {
         let committed = record.commitment().expect("the salt is 32 bytes in hex");
         let fields =
             [("action", action), ("identity_commitment", &committed), ("pseudonym", &pseudonym)];
-        self.log.push(&entry.event(&fields)?)?;
+        self.log.push(&*self.store, &entry.event(&fields)?)?;
         self.log.identities.stage(vault::IDENTITY, &record.to_bytes());
         self.log.people.insert(&record);
         Ok(pseudonym)
@@ -319,7 +332,7 @@ impl Ledger {
 
     /// The pseudonym of a person under a simulated clock: the first of a series that the log does not have. Only who was
     /// erased and comes again gets another than the first.
-    fn simulated_person(&self, directory: &str, id: &str) -> String {
+    fn simulated_person(&mut self, directory: &str, id: &str) -> Result<String, Error> {
         let mut parts: Vec<&[u8]> = vec![b"person", directory.as_bytes(), id.as_bytes()];
         loop {
             let bytes = keyed_hash(&self.log.vault_key, &parts);
@@ -328,8 +341,8 @@ impl Ledger {
             let at = Timestamp::from_micros(0).expect("1970 is in range");
             let origin = &self.log.origin;
             let entry = Entry { origin, phase: "identity", natural_key: &natural_key, at };
-            if self.log.index.get(&entry.event_id()).is_none() {
-                return pseudonym;
+            if self.log.find(&*self.store, &entry.event_id())?.is_none() {
+                return Ok(pseudonym);
             }
             parts.push(b"again");
         }
@@ -364,7 +377,7 @@ impl Ledger {
         for (at, refusal) in intake.refused.iter().enumerate() {
             let mut event = self.refusal_event(refusal, at, &quarantine, &source, intake.at)?;
             let event_id = event.text("event_id").unwrap_or_default().to_owned();
-            if self.log.index.get(&event_id).is_some() {
+            if self.log.find(&*self.store, &event_id)?.is_some() {
                 continue;
             }
             let (payload, headers) =
@@ -378,7 +391,7 @@ impl Ledger {
                 "headers_commitment",
                 commitment(&headers, &event_id, "headers", &headers_bytes),
             );
-            self.log.push(&event)?;
+            self.log.push(&*self.store, &event)?;
             record.entries.push(QuarantineEntry {
                 event_id,
                 code: refusal.code.clone(),

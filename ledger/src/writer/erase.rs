@@ -7,7 +7,7 @@ use backtrail_schemas::leaf;
 use super::Ledger;
 use crate::entry::{self, Entry};
 use crate::erasure::{Erase, Erased, Erasure, OF_DELIVERY};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::frame::Frames;
 use crate::intake::people::People;
 use crate::log::{Cache, vault_places};
@@ -72,7 +72,7 @@ impl Ledger {
             fields.extend([("reason", request.reason.as_str()), ("ticket", ticket)]);
             let natural_key = self.log.size().to_string();
             let entry = Entry { origin: &origin, phase: "erasure", natural_key: &natural_key, at };
-            rows.push(self.log.push(&entry.event(&fields)?)?);
+            rows.push(self.log.push(&*self.store, &entry.event(&fields)?)?);
         }
         self.flush()?;
         self.publish_head(false)?;
@@ -111,13 +111,7 @@ impl Ledger {
         // 2. The values, file by file, each in one step. A crash between two is resumed: files that are done stay so.
         for path in self.files_of(plan)? {
             let Some(bytes) = self.store.read_if_any(&path)? else { continue };
-            if let Some(rest) = plan.apply(&bytes)? {
-                if rest.len() != bytes.len() {
-                    return Err(Error::new(
-                        Kind::Reopen,
-                        format!("`{path}` would change its length"),
-                    ));
-                }
+            if let Some(rest) = plan.apply(bytes)? {
                 self.store.replace(&path, &rest)?;
             }
         }
@@ -129,7 +123,7 @@ impl Ledger {
         for row in rows.iter().map(u64::to_string) {
             let natural_key = format!("done:{row}");
             let entry = Entry { origin: &origin, phase: "erasure", natural_key: &natural_key, at };
-            self.log.push(&entry.event(&[("done", &row)])?)?;
+            self.log.push(&*self.store, &entry.event(&[("done", &row)])?)?;
         }
         self.flush()?;
         self.publish_head(false)?;
@@ -140,7 +134,7 @@ impl Ledger {
     fn files_of(&mut self, plan: &Erasure) -> Result<BTreeSet<String>, Error> {
         let mut files = BTreeSet::new();
         for id in plan.events.keys() {
-            if let Some(seq) = self.log.index.get(id) {
+            if let Some(seq) = self.log.find(&*self.store, id)? {
                 let first = self.log.block_of(&*self.store, seq)?;
                 files.extend([vault::path(first), vault::quarantine_path(first)]);
             }
@@ -153,8 +147,7 @@ impl Ledger {
 
     /// Forgets what was erased.
     fn reread_vault(&mut self) -> Result<(), Error> {
-        let bytes = self.store.read_if_any(&vault::path(self.log.first))?.unwrap_or_default();
-        self.log.vault_index = vault_places(&bytes);
+        self.log.vault_index = vault_places(&*self.store, &vault::path(self.log.first))?;
         self.log.cache = Cache::default();
         self.log.people = People::default();
         let bytes = self.store.read_all(vault::IDENTITIES)?;
@@ -177,7 +170,7 @@ impl Ledger {
         let mut plan = Plan::default();
         for id in ids.iter().filter(|id| !done.events.contains(*id)) {
             let unknown = || Error::reject(format!("no event `{id}` in the log"));
-            let seq = self.log.index.get(id).ok_or_else(unknown)?;
+            let seq = self.log.find(&*self.store, id)?.ok_or_else(unknown)?;
             if seq < self.log.pruned {
                 return Err(Error::reject(format!(
                     "`{id}` was pruned: nothing of it is left to erase"
@@ -185,7 +178,7 @@ impl Ledger {
             }
             plan.whole.insert(id.clone());
             plan.blocks.insert(self.log.block_of(&*self.store, seq)?);
-            for amendment in self.log.index.amendments(id).to_vec() {
+            for amendment in self.log.index.amendments(&*self.store, id)? {
                 let event = self.log.row(&*self.store, amendment)?;
                 plan.blocks.insert(self.log.block_of(&*self.store, amendment)?);
                 plan.whole.insert(event.text("event_id").unwrap_or_default().to_owned());
@@ -196,7 +189,7 @@ impl Ledger {
         self.add_refused(&mut plan)?;
         // A delivery that was accepted in part is in both stores.
         for id in &plan.whole {
-            if let Some(seq) = self.log.index.get(id) {
+            if let Some(seq) = self.log.find(&*self.store, id)? {
                 plan.blocks.insert(self.log.block_of(&*self.store, seq)?);
             }
         }
@@ -217,12 +210,12 @@ impl Ledger {
 
     /// Adds what the vault has of the events, and the other events that came with the same deliveries.
     fn add_deliveries(&self, plan: &mut Plan) -> Result<(), Error> {
-        for first in &plan.blocks {
-            let bytes = self.store.read_if_any(&vault::path(*first))?.unwrap_or_default();
-            for group in groups(&bytes)? {
+        for first in plan.blocks.clone() {
+            let bytes = self.store.read_if_any(&vault::path(first))?.unwrap_or_default();
+            each_group(&bytes, |group| {
                 let named = group.events.iter().any(|event| plan.whole.contains(&event.event_id));
                 if !named && group.body.is_none_or(|body| !plan.bodies.contains(&body)) {
-                    continue;
+                    return;
                 }
                 plan.bodies.extend(group.body);
                 for event in group.events {
@@ -234,7 +227,7 @@ impl Ledger {
                         plan.erasure.events.entry(event.event_id).or_default().extend(fields);
                     }
                 }
-            }
+            })?;
         }
         Ok(())
     }
@@ -249,9 +242,8 @@ impl Ledger {
                 let mut goes = plan.bodies.contains(&body);
                 for entry in &record.entries {
                     goes |= plan.whole.contains(&entry.event_id);
-                    if let Some(seq) =
-                        self.log.index.get(&entry.event_id).filter(|_| entry.code == "conflict")
-                    {
+                    let seq = self.log.find(&*self.store, &entry.event_id)?;
+                    if let Some(seq) = seq.filter(|_| entry.code == "conflict") {
                         let row = self.log.row(&*self.store, seq)?;
                         let about = row.attribute("event_id");
                         let about = about.filter(|_| entry::is(&row, "conflict"));
@@ -293,23 +285,20 @@ struct Group {
     events: Vec<EventRecord>,
 }
 
-/// The deliveries of a vault file.
-fn groups(bytes: &[u8]) -> Result<Vec<Group>, Error> {
-    let mut groups: Vec<Group> = Vec::new();
+/// Tells `each` the deliveries of a vault file.
+fn each_group(bytes: &[u8], mut each: impl FnMut(Group)) -> Result<(), Error> {
+    let mut group = Group::default();
     for frame in Frames::new(bytes) {
         match frame.kind {
             vault::DELIVERY => {
                 let body = Some(sha256(&DeliveryRecord::parse(frame.payload)?.body));
-                groups.push(Group { body, events: Vec::new() });
+                each(std::mem::replace(&mut group, Group { body, events: Vec::new() }));
             }
-            kind if kind == vault::erased(vault::DELIVERY) => groups.push(Group::default()),
-            vault::EVENT => {
-                if let Some(group) = groups.last_mut() {
-                    group.events.push(EventRecord::parse(frame.payload)?);
-                }
-            }
+            kind if kind == vault::erased(vault::DELIVERY) => each(std::mem::take(&mut group)),
+            vault::EVENT => group.events.push(EventRecord::parse(frame.payload)?),
             _ => {}
         }
     }
-    Ok(groups)
+    each(group);
+    Ok(())
 }

@@ -94,7 +94,7 @@ impl Ledger {
             ("vkey", &vkey),
         ])?;
         log.keys = KeyRing::new(&genesis)?;
-        log.push(&genesis)?;
+        log.push(&*store, &genesis)?;
         let mut ledger = Self {
             store,
             signers,
@@ -118,7 +118,12 @@ impl Ledger {
 
 /// 32 bytes of the operating system's randomness.
 pub(super) fn random() -> Result<[u8; 32], Error> {
-    let mut bytes = [0; 32];
+    Ok(random_bytes(32)?.try_into().expect("32 bytes"))
+}
+
+/// `length` bytes of the operating system's randomness.
+pub(super) fn random_bytes(length: usize) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes)
         .map_err(|e| Error::new(Kind::Retry, format!("no randomness: {e}")))?;
     Ok(bytes)

@@ -138,7 +138,7 @@ impl Ledger {
         let (phase, vkey) = (statement.action.word(), statement.vkey.to_string());
         let origin = self.log.origin.clone();
         let entry = Entry { origin: &origin, phase, natural_key: &vkey, at };
-        if let Some(row) = self.log.index.get(&entry.event_id()) {
+        if let Some(row) = self.log.find(&*self.store, &entry.event_id())? {
             let said = self.log.row(&*self.store, row)?;
             if said.attribute("statement") == Some(&note.to_string()) {
                 return Ok(row);
@@ -157,7 +157,7 @@ impl Ledger {
         if statement.action == Action::Compromised {
             self.keep_published(statement.size)?;
         }
-        let row = self.log.push(&event)?;
+        let row = self.log.push(&*self.store, &event)?;
         self.log.keys = keys;
         Ok(row)
     }

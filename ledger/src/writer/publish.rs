@@ -9,7 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::key::sign_note;
-use crate::limits::NOTE_SIGNATURES_MAX;
+use crate::limits::{NOTE_SIGNATURES_MAX, READ_BACK_ROWS};
 use crate::note::{Note, NoteSignature};
 use crate::state::{self, State};
 use crate::storage::Storage;
@@ -199,8 +199,8 @@ impl Ledger {
     fn read_back(&self, head: &Checkpoint) -> Result<(), Error> {
         let log = &self.log;
         let mut frontier = log.published_frontier.clone();
-        if frontier.size() < head.size {
-            let range = log.tail_bytes(frontier.size()..head.size);
+        for from in (frontier.size()..head.size).step_by(READ_BACK_ROWS) {
+            let range = log.tail_bytes(from..head.size.min(from + READ_BACK_ROWS as u64));
             let bytes = self.store.read(log.wal.path(), range)?;
             for frame in Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF) {
                 frontier.push(leaf_hash(frame.payload));

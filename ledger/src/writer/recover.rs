@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use arrow::array::AsArray as _;
+use arrow::array::{AsArray as _, StringArray};
+use arrow::record_batch::RecordBatch;
 use backtrail_schemas::{Event, Timestamp, leaf};
 
 use super::publish::{CHECKPOINT, note_path};
@@ -10,12 +11,14 @@ use crate::checkpoint::Checkpoint;
 use crate::entry;
 use crate::error::{Error, Kind};
 use crate::frame::End;
-use crate::index::Index;
+use crate::index::{Index, Keys};
 use crate::intake::people::People;
 use crate::journal::Journal;
 use crate::keyring::{Action, KeyRing};
+use crate::limits::INDEX_RECENT_ROWS;
 use crate::log::{Cache, Log, Place, vault_places};
 use crate::pruned::Kept;
+use crate::segment::Seal;
 use crate::segment::chain::{self, Known};
 use crate::snapshot::{frontier_at, read_note};
 use crate::state::State;
@@ -23,7 +26,7 @@ use crate::storage::Storage;
 use crate::tiles::TileReader;
 use crate::tlog::{Frontier, TileBuilder, leaf_hash};
 use crate::vault::{self, IdentityRecord, KeyRecord};
-use crate::wal::{self, Commit};
+use crate::wal::{self, Commit, Contents};
 
 /// What was found on disk.
 pub(super) struct Recovered {
@@ -97,11 +100,6 @@ pub(super) fn recover(store: &dyn Storage, origin: &str) -> Result<Recovered, Er
         cut(store, &wal::path(first), &bytes, contents.committed, &mut repairs)?;
     }
     let last = *contents.commits.last().expect("a file without commits is not chosen");
-    let events = contents.leaves.iter().map(|frame| leaf::decode(frame.payload));
-    let events = events
-        .collect::<Result<Vec<Event>, _>>()
-        .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
-
     let mut log = empty_log(origin, false, [0; 32]);
     let leaves: Vec<&[u8]> = contents.leaves.iter().map(|frame| frame.payload).collect();
     let chain = chain::read_back(store, first, &leaves, Known::default())?;
@@ -113,15 +111,12 @@ pub(super) fn recover(store: &dyn Storage, origin: &str) -> Result<Recovered, Er
     });
     log.seals = chain.seals;
     restore_tree(&mut log, store, first, &state)?;
-    for ((frame, event), seq) in contents.leaves.iter().zip(&events).zip(first..) {
-        let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
-        log.take(leaf_hash(frame.payload), place, event);
-        check_roots(&mut log, &contents.commits, &state, seq + 1)?;
-    }
+    let tail = restore_tail(&mut log, &contents, &state)?;
     log.committed = size;
     log.wal = Journal::new(wal::path(first), wal::FORMAT, origin, first, contents.committed as u64);
     restore_stores(&mut log, store, first, &last, &mut repairs)?;
-    restore_index(&mut log, store, kept.as_ref(), &events)?;
+    restore_index(&mut log, store, kept.as_ref(), &tail, &mut repairs)?;
+    restore_keys(&mut log, store, kept.as_ref(), &tail)?;
     restore_published(&mut log, store, &state)?;
     Ok(Recovered { log, epoch: state.epoch, head: state.head, repairs })
 }
@@ -205,6 +200,34 @@ fn restore_tree(
     Ok(())
 }
 
+/// What is needed of the rows of the tail when they are in the tree.
+#[derive(Default)]
+struct Tail {
+    keys: Vec<Keys>,
+    /// Row 0, if it is in the tail.
+    genesis: Option<Event>,
+    about_keys: Vec<(u64, Event)>,
+}
+
+/// The tree with the rows of the tail, checked against every commit and the signed head; one row is decoded at a time.
+fn restore_tail(log: &mut Log, contents: &Contents, state: &State) -> Result<Tail, Error> {
+    let mut tail = Tail::default();
+    for (frame, seq) in contents.leaves.iter().zip(log.first..) {
+        let event = leaf::decode(frame.payload)
+            .map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
+        let place = Place { offset: frame.offset as u64, len: frame.payload.len() as u32 };
+        log.take(leaf_hash(frame.payload), place, &event);
+        check_roots(log, &contents.commits, state, seq + 1)?;
+        tail.keys.push(Keys::of(&event));
+        if event.text("phase").and_then(Action::of).is_some() {
+            tail.about_keys.push((seq, event));
+        } else if seq == 0 {
+            tail.genesis = Some(event);
+        }
+    }
+    Ok(tail)
+}
+
 /// Compares the root of `size` rows with what commit frames and the signed head say of it.
 fn check_roots(log: &mut Log, commits: &[Commit], state: &State, size: u64) -> Result<(), Error> {
     let commit =
@@ -234,8 +257,11 @@ fn restore_stores(
         (vault::quarantine_path(first), last.quarantine_bytes),
     ];
     for (path, covered) in &files {
-        let len = store.read_if_any(path)?.map(|bytes| bytes.len() as u64);
-        match len.unwrap_or(0) {
+        let len = match store.len(path) {
+            Err(e) if e.kind() == Kind::Missing => 0,
+            other => other?,
+        };
+        match len {
             len if len < *covered => {
                 return Err(Error::tampered(format!("`{path}` has {len} bytes, not {covered}")));
             }
@@ -244,7 +270,7 @@ fn restore_stores(
             _ if *covered == 0 => store.remove(path)?,
             _ => store.replace(path, &store.read(path, 0..*covered)?)?,
         }
-        if len.unwrap_or(0) > *covered {
+        if len > *covered {
             repairs.push(format!("{path}: cut to {covered} bytes"));
         }
     }
@@ -255,7 +281,7 @@ fn restore_stores(
     let path = vault::quarantine_path(first);
     log.quarantine =
         Journal::new(path, vault::QUARANTINE_FORMAT, &origin, first, last.quarantine_bytes);
-    log.vault_index = vault_places(&store.read_if_any(&vault::path(first))?.unwrap_or_default());
+    log.vault_index = vault_places(store, &vault::path(first))?;
     let bytes = store.read_all(vault::IDENTITIES)?;
     for frame in vault::records(&bytes, vault::FORMAT, &origin, 0)? {
         match frame.kind {
@@ -272,40 +298,76 @@ fn restore_stores(
     Ok(())
 }
 
-/// Which row has which event id, and what genesis decided.
+/// Which row has which event id: what the runs say, and the rows themselves where no run reaches. The tail was checked before,
+/// and names the segments: nothing is written here that is not of this log.
 fn restore_index(
     log: &mut Log,
     store: &dyn Storage,
     kept: Option<&Kept>,
-    tail: &[Event],
+    tail: &Tail,
+    repairs: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let mut genesis = (log.first == 0).then(|| tail[0].clone());
-    let mut about_keys = Vec::new();
-    if let Some(kept) = kept {
-        for (key, seq) in kept.keys.iter().zip(0..) {
-            log.index.insert_key(seq, *key);
+    log.index = Index::load(store, &log.origin, log.first, repairs)?;
+    let from = log.index.covered();
+    let add = |index: &mut Index, seq: u64, keys: Keys| {
+        if seq < from {
+            return Ok(());
         }
+        index.insert(seq, keys);
+        if index.recent() < INDEX_RECENT_ROWS {
+            return Ok(());
+        }
+        index.spill(store, &log.origin, &frontier_at(store, seq + 1)?)
+    };
+    for (key, seq) in kept.into_iter().flat_map(|kept| &kept.keys).zip(0..) {
+        add(&mut log.index, seq, Keys::of_key(*key))?;
+    }
+    for seal in log.seals.iter().filter(|seal| seal.rows.end > from) {
+        let mut seq = seal.rows.start;
+        let columns = ["event_id", "amends_event_id", "inference_rule"];
+        for batch in chain::open(store, seal)?.columns(&columns)? {
+            let [ids, amends, rules] = columns.map(|name| texts(&batch, name, seal));
+            for ((id, amends), rule) in ids?.iter().zip(&amends?).zip(&rules?) {
+                add(&mut log.index, seq, Keys::new(id.unwrap_or_default(), amends, rule))?;
+                seq += 1;
+            }
+        }
+    }
+    if log.index.covered() < log.first {
+        log.index.spill(store, &log.origin, &log.first_frontier)?;
+    }
+    for (keys, seq) in tail.keys.iter().zip(log.first..) {
+        if log.index.row_of(store, keys)?.is_some() {
+            return Err(Error::tampered(format!("row {seq} has the event id of an earlier row")));
+        }
+        log.index.insert(seq, *keys);
+    }
+    Ok(())
+}
+
+fn texts(batch: &RecordBatch, name: &str, seal: &Seal) -> Result<StringArray, Error> {
+    let column = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>().cloned());
+    column.ok_or_else(|| Error::tampered(format!("`{}` lacks the column `{name}`", seal.file)))
+}
+
+/// What genesis decided, and who may sign.
+fn restore_keys(
+    log: &mut Log,
+    store: &dyn Storage,
+    kept: Option<&Kept>,
+    tail: &Tail,
+) -> Result<(), Error> {
+    let mut genesis = tail.genesis.clone();
+    if let Some(kept) = kept {
         genesis = kept.leaves.get(&0).map(|leaf| leaf::decode(leaf)).transpose()?;
     }
-    for seal in log.seals.clone() {
-        let segment = chain::open(store, &seal)?;
+    let mut about_keys = Vec::new();
+    for seal in &log.seals {
+        let segment = chain::open(store, seal)?;
         let mut seq = seal.rows.start;
-        for batch in segment.columns(&["event_id", "amends_event_id", "inference_rule", "phase"])? {
-            let text = |name: &str| {
-                batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>().cloned())
-            };
-            let columns = (text("event_id"), text("amends_event_id"), text("inference_rule"));
-            let ((Some(ids), Some(amends), Some(rules)), Some(phases)) = (columns, text("phase"))
-            else {
-                return Err(Error::tampered(format!("`{}` lacks a column", seal.file)));
-            };
-            for at in 0..batch.num_rows() {
-                let get = |a: &arrow::array::StringArray| {
-                    arrow::array::Array::is_valid(a, at).then(|| a.value(at).to_owned())
-                };
-                let id = get(&ids).unwrap_or_default();
-                log.index.insert(seq, &id, get(&amends).as_deref(), get(&rules).as_deref());
-                if get(&phases).as_deref().and_then(Action::of).is_some() {
+        for batch in segment.columns(&["phase"])? {
+            for phase in &texts(&batch, "phase", seal)? {
+                if phase.and_then(Action::of).is_some() {
                     about_keys.push(seq);
                 }
                 seq += 1;
@@ -313,11 +375,6 @@ fn restore_index(
         }
         if seal.rows.start == 0 {
             genesis = Some(segment.first_rows()?.event(0)?);
-        }
-    }
-    for (event, seq) in tail.iter().zip(log.first..) {
-        if !log.index.insert_event(seq, event) {
-            return Err(Error::tampered(format!("row {seq} has the event id of an earlier row")));
         }
     }
     let genesis = genesis.filter(|event| entry::is(event, "genesis"));
@@ -332,8 +389,8 @@ fn restore_index(
         let event = log.row(store, seq)?;
         log.keys.take(&event, seq)?;
     }
-    for (event, seq) in tail.iter().zip(log.first..) {
-        log.keys.take(event, seq)?;
+    for (seq, event) in &tail.about_keys {
+        log.keys.take(event, *seq)?;
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! From the tail to a segment.
 
 use std::ops::Range;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
+use arrow::record_batch::RecordBatch;
 use backtrail_schemas::leaf;
 use backtrail_schemas::rows::{Rows, to_batch};
 use bytes::Bytes;
@@ -12,10 +15,11 @@ use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::journal::Journal;
 use crate::limits::ROW_GROUP_ROWS;
-use crate::log::Cache;
+use crate::log::{Cache, Log};
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, Writer};
 use crate::segment::{self, Seal};
+use crate::storage::Storage;
 use crate::vault;
 use crate::wal;
 
@@ -40,7 +44,10 @@ impl Ledger {
         self.flush()?;
         // 4. Only a published entry makes the old write-ahead log superfluous. A crash here leaves it: recovery removes it.
         self.publish_head(false)?;
-        self.remove_old_wal()
+        self.remove_old_wal()?;
+        // 5. Their event ids go to disk, too. A crash before it: the next start reads them from the segment.
+        let log = &mut self.log;
+        log.index.spill(&*self.store, &log.origin, &log.first_frontier)
     }
 
     /// Goes on with a seal that a crash interrupted.
@@ -72,24 +79,21 @@ impl Ledger {
             columns: &self.log.columns,
         };
         let mut writer = Writer::new(&heading)?;
-        for start in rows.clone().step_by(ROW_GROUP_ROWS) {
-            let group = start..rows.end.min(start + ROW_GROUP_ROWS as u64);
-            let leaves = self.tail_leaves(group)?;
-            let events =
-                leaves.iter().map(|bytes| leaf::decode(bytes)).collect::<Result<Vec<_>, _>>();
-            let events = events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
-            writer.push(&to_batch(start, &events)?)?;
-        }
+        let (store, log) = (&*self.store, &self.log);
+        // The next row group is decoded while the one before it is written.
+        thread::scope(|scope| {
+            let (give, take) = sync_channel(0);
+            scope.spawn(move || {
+                let groups = rows.clone().step_by(ROW_GROUP_ROWS);
+                let mut batches = groups.map(|start| tail_batch(store, log, start, rows.end));
+                // Whoever takes them has given up after an error.
+                batches.try_for_each(|batch| give.send(batch))
+            });
+            take.iter().try_for_each(|batch| writer.push(&batch?))
+        })?;
         self.store.create(&[(path.clone(), writer.finish()?)])?;
         // What is sealed is what the disk gives back, compared row by row.
         self.check_segment(rows, self.store.read_all(&path)?)
-    }
-
-    /// The leaves of rows of the tail.
-    fn tail_leaves(&self, rows: Range<u64>) -> Result<Vec<Vec<u8>>, Error> {
-        let bytes = self.store.read(self.log.wal.path(), self.log.tail_bytes(rows))?;
-        let leaves = Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF);
-        Ok(leaves.map(|frame| frame.payload.to_vec()).collect())
     }
 
     /// The seal of a file, once its rows were found to be those of the tail (invariant L1).
@@ -109,7 +113,7 @@ impl Ledger {
                 return Err(differs(rows.end));
             }
             let mut bytes = Vec::new();
-            for (at, leaf) in self.tail_leaves(seq..end)?.iter().enumerate() {
+            for (at, leaf) in tail_leaves(&*self.store, &self.log, seq..end)?.iter().enumerate() {
                 batch.write_leaf(at, &mut bytes)?;
                 if bytes != *leaf || batch.seq(at).cast_unsigned() != seq + at as u64 {
                     return Err(differs(seq + at as u64));
@@ -154,4 +158,19 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// The leaves of rows of the tail.
+fn tail_leaves(store: &dyn Storage, log: &Log, rows: Range<u64>) -> Result<Vec<Vec<u8>>, Error> {
+    let bytes = store.read(log.wal.path(), log.tail_bytes(rows))?;
+    let leaves = Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF);
+    Ok(leaves.map(|frame| frame.payload.to_vec()).collect())
+}
+
+/// The row group of the tail that begins at `start`.
+fn tail_batch(store: &dyn Storage, log: &Log, start: u64, end: u64) -> Result<RecordBatch, Error> {
+    let leaves = tail_leaves(store, log, start..end.min(start + ROW_GROUP_ROWS as u64))?;
+    let events = leaves.iter().map(|bytes| leaf::decode(bytes)).collect::<Result<Vec<_>, _>>();
+    let events = events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
+    Ok(to_batch(start, &events)?)
 }

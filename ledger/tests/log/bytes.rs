@@ -10,7 +10,7 @@ use backtrail_ledger::cosignature::cosign;
 use backtrail_ledger::verify::{Level, Report, VerifyOptions, verify};
 use backtrail_ledger::{Algorithm, FileSigner, Note, NoteSignature, Policy, Signer as _};
 
-use crate::support::{Folder, copy, files, rejected, submission, vkey};
+use crate::support::{Folder, copy, covered, rejected, submission, vkey};
 
 /// How many bytes one thread flips before it asks for more work.
 const STRIDE: usize = 512;
@@ -29,11 +29,6 @@ fn ledger() -> Folder {
 
 fn check(dir: &Path) -> Report {
     verify(dir, &VerifyOptions { keys: vec![vkey()], ..VerifyOptions::default() })
-}
-
-/// The files that `verify` answers for: all but the lock.
-fn covered(dir: &Path) -> Vec<String> {
-    files(dir).into_iter().filter(|path| path != "state/lock").collect()
 }
 
 /// Whether a writer may have been interrupted within this file: the tail's, the second of each kind.

@@ -7,6 +7,7 @@ mod attacks;
 mod bytes;
 mod faults;
 mod forge;
+mod index;
 mod keys;
 mod mutations;
 mod resources;

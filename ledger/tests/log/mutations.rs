@@ -8,7 +8,7 @@ use std::thread;
 use backtrail_ledger::verify::{VerifyOptions, verify};
 use backtrail_ledger::{Snapshot, sha256};
 
-use crate::support::{Folder, copy, files, rejected, submission, vkey};
+use crate::support::{Folder, copy, covered, rejected, submission, vkey};
 
 /// `SplitMix64` (Steele, Lea and Flood 2014): the same damage for the same seed.
 struct Random(u64);
@@ -118,7 +118,7 @@ fn try_all(
     end: usize,
 ) -> (usize, Vec<String>) {
     copy(original, dir);
-    let files: Vec<String> = files(dir).into_iter().filter(|path| path != "state/lock").collect();
+    let files = covered(dir);
     let (mut harmless, mut unseen) = (0, Vec::new());
     loop {
         let seed = seeds.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use backtrail_ledger::backup;
+use backtrail_ledger::erasure::Erasure;
 use backtrail_ledger::frame;
 use backtrail_ledger::storage::{Local, Storage};
 use backtrail_ledger::verify::{Report, VerifyOptions, verify};
@@ -295,6 +296,26 @@ fn a_delivery_of_many_events_is_erased_in_several_entries() {
         |ledger| ledger.erase(&erase(&[0, 1, 2])).map(|_| ()),
         |dir| assert!(!contains(dir, "no. 2: ")),
     );
+}
+
+/// What an interrupted erasure did is not done again: least of all to the delivery before one that is gone.
+#[test]
+fn an_erasure_that_is_done_changes_nothing() {
+    let folder = Folder::new();
+    let mut ledger = folder.init();
+    let mut two = submission(1);
+    two.mapped.drafts.push(draft(2));
+    ledger.append(vec![submission(0), two]).unwrap();
+    let vault = folder.ledger().join("vault/00000000000000000000.vault");
+    let before = fs::read(&vault).unwrap();
+    let done = ledger.erase(&erase(&[1])).unwrap();
+    assert_eq!(done.shared.len(), 1);
+    let after = fs::read(&vault).unwrap();
+    let snapshot = Snapshot::open(&folder.ledger(), None).unwrap();
+    let entry = leaf::decode(&snapshot.leaf(done.entries[0]).unwrap()).unwrap();
+    let erasure = Erasure::parse(&entry).unwrap();
+    assert_eq!(erasure.apply(before).unwrap().as_ref(), Some(&after));
+    assert_eq!(erasure.apply(after).unwrap(), None);
 }
 
 #[test]

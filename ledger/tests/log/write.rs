@@ -250,3 +250,36 @@ fn what_several_threads_append_at_once_is_answered_each_to_its_own() {
     ledger.lock().publish().unwrap();
     assert_eq!(Snapshot::open(&folder.ledger(), None).unwrap().quarantine().unwrap().len(), 40);
 }
+
+/// Long deliveries fill a tail before rows do; their records are found again, and what they say is compared.
+#[test]
+fn a_tail_of_long_deliveries_is_sealed_early() {
+    let folder = Folder::new();
+    let mut ledger = folder.init();
+    let long = |n: u64| {
+        let mut long = submission(n);
+        long.delivery.body = vec![b'x'; 24 << 20];
+        long
+    };
+    let sealed = |folder: &Folder| Snapshot::open(&folder.ledger(), None).unwrap().segments().len();
+    for n in 0..3 {
+        ledger.append(vec![long(n), submission(10 + n)]).unwrap();
+    }
+    ledger.publish().unwrap();
+    assert_eq!(sealed(&folder), 0);
+    ledger.append(vec![long(3), submission(13)]).unwrap();
+    ledger.publish().unwrap();
+    assert_eq!(sealed(&folder), 1);
+    drop(ledger);
+    let mut ledger = folder.open();
+    for n in [0, 10, 3, 13] {
+        let mut other = draft(n);
+        other.texts[0].1 = "Another title".into();
+        let receipts = ledger.append(vec![submission(n), of(other, 20 + n)]).unwrap();
+        let outcomes: Vec<_> = receipts.into_iter().flat_map(|receipt| receipt.outcomes).collect();
+        assert!(
+            matches!(outcomes[..], [Outcome::Duplicate { .. }, Outcome::Conflict { .. }]),
+            "{n}: {outcomes:?}"
+        );
+    }
+}
