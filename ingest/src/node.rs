@@ -37,6 +37,12 @@ impl<'a> Node<'a> {
         keys.iter().fold(self.clone(), |node, key| node.get(key))
     }
 
+    /// The first of several members that is there, else the first: a field that has had several names.
+    pub(crate) fn either(&self, keys: [&str; 2]) -> Self {
+        let [first, second] = keys.map(|key| self.get(key));
+        if second.exists() && !first.exists() { second } else { first }
+    }
+
     /// Whether there is a value.
     pub(crate) fn exists(&self) -> bool {
         self.value.is_some()
@@ -45,6 +51,11 @@ impl<'a> Node<'a> {
     /// The value as it is.
     pub(crate) fn value(&self) -> Option<&'a Value> {
         self.value
+    }
+
+    /// The texts of a list; none when absent.
+    pub(crate) fn texts(&self) -> Result<Vec<&'a str>, Reject> {
+        self.items()?.iter().filter_map(|item| item.text().transpose()).collect()
     }
 
     /// The elements of a list; none when absent.
@@ -105,6 +116,42 @@ impl<'a> Node<'a> {
                 Err(e) => Err(reject("bad_time", format!("{}: {e}", self.path))),
             },
         }
+    }
+
+    /// A time as a whole number, or its digits, since 1970-01-01: nanoseconds from 10^15 on, which milliseconds reach
+    /// in the year 33658, else milliseconds. Some sources send both units in one body.
+    pub(crate) fn epoch(&self) -> Result<Option<Timestamp>, Reject> {
+        let Some(digits) = self.id()? else { return Ok(None) };
+        let at = digits.parse::<i64>().ok().and_then(|n| {
+            let micros = if n >= 1_000_000_000_000_000 { n / 1000 } else { n.checked_mul(1000)? };
+            Timestamp::from_micros(micros)
+        });
+        at.map(Some).ok_or_else(|| {
+            self.refuse("bad_time", "is neither milliseconds nor nanoseconds since 1970")
+        })
+    }
+
+    /// A time of the form `2026-04-02 09:12:00`, in UTC without saying so.
+    pub(crate) fn utc_time(&self) -> Result<Option<Timestamp>, Reject> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        let at = text.split_once(' ').and_then(|(day, time)| {
+            Timestamp::parse_rfc3339(&format!("{day}T{time}Z")).ok()
+        });
+        at.map(Some).ok_or_else(|| {
+            self.refuse("bad_time", "is no time as the table keeps it, `YYYY-MM-DD hh:mm:ss` in UTC")
+        })
+    }
+
+    /// A time whose zone may lack the colon, `2026-04-02T09:12:00.000+0200`.
+    pub(crate) fn zoned_time(&self) -> Result<Option<Timestamp>, Reject> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        let cut = text.len().checked_sub(2).filter(|cut| text.is_char_boundary(*cut));
+        let spaced = cut.map(|cut| format!("{}:{}", &text[..cut], &text[cut..]));
+        let read = |text: &str| Timestamp::parse_rfc3339(text).ok();
+        read(text)
+            .or_else(|| spaced.as_deref().and_then(read))
+            .map(Some)
+            .ok_or_else(|| self.refuse("bad_time", "is no time with a zone"))
     }
 
     /// The text, which must be there.

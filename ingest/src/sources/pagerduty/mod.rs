@@ -1,13 +1,15 @@
-//! PagerDuty: version 3 webhooks about incidents.
+//! PagerDuty: version 3 webhooks about incidents, and incidents and log entries of the REST API.
+
+mod rest;
 
 use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::facts::{Facts, When, put_actor, put_label, put_text};
+use crate::facts::{Facts, When, put_actor, put_label, put_severity, put_text};
 use crate::mapper::{Mapper, ignored, refused};
 use crate::node::Node;
-use crate::words::severity;
+use crate::snapshot::Actor;
 
 pub(crate) const MAPPER: Mapper = Mapper { name: "pagerduty", yaml: false, claims, looks, map };
 
@@ -20,14 +22,14 @@ fn claims(delivery: &Delivery) -> bool {
 
 fn looks(body: &Value) -> bool {
     let event = &body["event"];
-    event["event_type"].is_string() && event["occurred_at"].is_string() && event["data"].is_object()
+    let webhook = event["event_type"].is_string() && event["occurred_at"].is_string() && event["data"].is_object();
+    webhook || rest::looks(body)
 }
 
 fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     let root = Node::root(body);
-    if root.items().is_ok() {
-        let reason = "is a list, such as the API's log entries; only webhooks are read";
-        return refused(root.refuse("unmapped_type", reason));
+    if rest::looks(body) || body.is_array() {
+        return rest::map(&root, context);
     }
     let event = root.get("event");
     match event.get("event_type").text() {
@@ -86,10 +88,7 @@ fn put_incident(draft: &mut Draft, data: &Node<'_>) -> Result<(), Reject> {
     draft.event.put_some("service", data.at(&["service", "summary"]).text()?);
     draft.event.put_some("reported_detected_at", data.get("created_at").time()?);
     // Null unless the account uses priorities. Urgency is how loudly to page, not how bad it is.
-    if let Some(label) = data.at(&["priority", "summary"]).text()? {
-        draft.event.put_some("severity", severity(label));
-        draft.event.put("severity_raw", label);
-    }
+    put_severity(draft, data.at(&["priority", "summary"]).text()?);
     if let [team] = data.get("teams").items()?.as_slice() {
         draft.event.put_some("team", team.get("summary").text()?);
     }
@@ -122,16 +121,21 @@ fn account(incident: &Node<'_>) -> Result<String, Reject> {
 }
 
 /// The agent; without one, the client that sent the event, such as a monitor that resolved what it had triggered.
-fn actor(
-    event: &Node<'_>,
-    instance: &str,
-) -> Result<Option<(Identity, Option<&'static str>)>, Reject> {
+fn actor(event: &Node<'_>, instance: &str) -> Result<Option<Actor>, Reject> {
     let agent = event.get("agent");
-    let name = agent.get("summary").text()?.map(str::to_owned);
     if !agent.exists() {
         let client = event.at(&["client", "name"]).text()?;
         return Ok(client.map(|name| (Identity::Bot(name.to_owned()), Some("automation"))));
     }
+    actor_of(&agent, instance)
+}
+
+/// A person; anything else, such as a service or an integration, acts by itself.
+fn actor_of(agent: &Node<'_>, instance: &str) -> Result<Option<Actor>, Reject> {
+    if !agent.exists() {
+        return Ok(None);
+    }
+    let name = agent.get("summary").text()?.map(str::to_owned);
     let id = agent.get("id").required_id()?;
     Ok(Some(match agent.get("type").text()? {
         Some("user_reference" | "user") => {
