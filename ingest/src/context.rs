@@ -33,7 +33,8 @@ pub struct Labels {
 
 impl Default for Labels {
     fn default() -> Self {
-        let named = |column, names: &[&str]| (column, names.iter().map(|n| (*n).to_owned()).collect());
+        let named =
+            |column, names: &[&str]| (column, names.iter().map(|n| (*n).to_owned()).collect());
         Self {
             places: vec![
                 named("service", &["service", "service_name"]),

@@ -134,11 +134,14 @@ impl<'a> Node<'a> {
     /// A time of the form `2026-04-02 09:12:00`, in UTC without saying so.
     pub(crate) fn utc_time(&self) -> Result<Option<Timestamp>, Reject> {
         let Some(text) = self.text()? else { return Ok(None) };
-        let at = text.split_once(' ').and_then(|(day, time)| {
-            Timestamp::parse_rfc3339(&format!("{day}T{time}Z")).ok()
-        });
+        let at = text
+            .split_once(' ')
+            .and_then(|(day, time)| Timestamp::parse_rfc3339(&format!("{day}T{time}Z")).ok());
         at.map(Some).ok_or_else(|| {
-            self.refuse("bad_time", "is no time as the table keeps it, `YYYY-MM-DD hh:mm:ss` in UTC")
+            self.refuse(
+                "bad_time",
+                "is no time as the table keeps it, `YYYY-MM-DD hh:mm:ss` in UTC",
+            )
         })
     }
 

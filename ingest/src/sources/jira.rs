@@ -20,8 +20,19 @@ const SYSTEM_TYPE: &str = "[System] ";
 
 /// Events about other things than issues, by how their names begin.
 const QUIET: &[&str] = &[
-    "comment_", "worklog_", "issuelink_", "issue_property_", "attachment_", "sprint_", "board_",
-    "project_", "user_", "version_", "jira:version_", "jira:worklog_", "option_",
+    "comment_",
+    "worklog_",
+    "issuelink_",
+    "issue_property_",
+    "attachment_",
+    "sprint_",
+    "board_",
+    "project_",
+    "user_",
+    "version_",
+    "jira:version_",
+    "jira:worklog_",
+    "option_",
 ];
 
 fn claims(delivery: &Delivery) -> bool {
@@ -40,9 +51,9 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
         Err(reject) => refused(reject),
         Ok("jira:issue_created" | "jira:issue_updated" | "jira:issue_deleted") => {
             match issue(&root, delivery, context) {
-                Ok(drafts) if drafts.is_empty() => {
-                    ignored("an issue or change of it that is neither incident, change nor approval")
-                }
+                Ok(drafts) if drafts.is_empty() => ignored(
+                    "an issue or change of it that is neither incident, change nor approval",
+                ),
                 Ok(drafts) => Mapped { drafts, ..Mapped::default() },
                 Err(reject) => refused(reject),
             }
@@ -54,11 +65,7 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     }
 }
 
-fn issue(
-    root: &Node<'_>,
-    delivery: &Delivery,
-    context: &Context,
-) -> Result<Vec<Draft>, Reject> {
+fn issue(root: &Node<'_>, delivery: &Delivery, context: &Context) -> Result<Vec<Draft>, Reject> {
     let issue = Issue::read(root, delivery, context)?;
     let mut drafts = Vec::new();
     for (phase, key, when) in issue.happened()? {
@@ -85,11 +92,7 @@ struct Issue<'a> {
 }
 
 impl<'a> Issue<'a> {
-    fn read(
-        root: &'a Node<'a>,
-        delivery: &Delivery,
-        context: &'a Context,
-    ) -> Result<Self, Reject> {
+    fn read(root: &'a Node<'a>, delivery: &Delivery, context: &'a Context) -> Result<Self, Reject> {
         let issue = root.get("issue").required_object()?;
         let fields = issue.get("fields").required_object()?;
         let ty = fields.at(&["issuetype", "name"]).text()?.unwrap_or_default();
@@ -184,11 +187,7 @@ impl<'a> Issue<'a> {
         Ok(phases)
     }
 
-    fn status_of_incident(
-        &self,
-        item: &Node<'_>,
-        log: &Node<'_>,
-    ) -> Result<&'static str, Reject> {
+    fn status_of_incident(&self, item: &Node<'_>, log: &Node<'_>) -> Result<&'static str, Reject> {
         let name = item.get("toString").text()?.unwrap_or_default().to_ascii_lowercase();
         let category = self.fields.at(&["status", "statusCategory", "key"]);
         Ok(match (category.required_text()?, name.as_str()) {

@@ -16,18 +16,51 @@ pub(crate) const MAPPER: Mapper = Mapper { name: "launchdarkly", yaml: false, cl
 
 /// Actions on a flag that change nothing that is served.
 const QUIET: &[&str] = &[
-    "updateName", "updateDescription", "updateTag", "updateTags", "updateMaintainer",
-    "updateTemporary", "updateFlagCustomProperties", "createFlagLink", "updateFlagLink",
-    "deleteFlagLink", "createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest",
-    "deleteApprovalRequest", "updateFlagCodeReferences",
+    "updateName",
+    "updateDescription",
+    "updateTag",
+    "updateTags",
+    "updateMaintainer",
+    "updateTemporary",
+    "updateFlagCustomProperties",
+    "createFlagLink",
+    "updateFlagLink",
+    "deleteFlagLink",
+    "createApprovalRequest",
+    "updateApprovalRequest",
+    "reviewApprovalRequest",
+    "deleteApprovalRequest",
+    "updateFlagCodeReferences",
 ];
 
 /// Kinds of entry about other things than flags.
 const OTHER_KINDS: &[&str] = &[
-    "account", "ai-config", "application", "code-reference-repository", "context-kind",
-    "destination", "domain-verification", "environment", "experiment", "holdout", "integration",
-    "layer", "member", "metric", "metric-group", "pending-request", "project", "relay-proxy-config",
-    "release-pipeline", "role", "segment", "service-account", "team", "template", "token", "webhook",
+    "account",
+    "ai-config",
+    "application",
+    "code-reference-repository",
+    "context-kind",
+    "destination",
+    "domain-verification",
+    "environment",
+    "experiment",
+    "holdout",
+    "integration",
+    "layer",
+    "member",
+    "metric",
+    "metric-group",
+    "pending-request",
+    "project",
+    "relay-proxy-config",
+    "release-pipeline",
+    "role",
+    "segment",
+    "service-account",
+    "team",
+    "template",
+    "token",
+    "webhook",
 ];
 
 fn claims(delivery: &Delivery) -> bool {
@@ -58,7 +91,9 @@ fn entry(node: &Node<'_>, context: &Context) -> Mapped {
     match kind.required_text() {
         Err(reject) => refused(reject),
         Ok("flag") => match flag(node, context) {
-            Ok(drafts) if drafts.is_empty() => ignored("a change of a flag that serves nothing else"),
+            Ok(drafts) if drafts.is_empty() => {
+                ignored("a change of a flag that serves nothing else")
+            }
             Ok(drafts) => Mapped { drafts, ..Mapped::default() },
             Err(reject) => refused(reject),
         },
@@ -86,7 +121,8 @@ fn flag(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
         let phase = phase(node, &target)?;
         let key = format!("{id}:{}:{}", target.environment.unwrap_or_default(), target.flag);
         let mut draft = facts.draft("flag", phase, &key, when);
-        let known = drafts.iter_mut().find(|d| d.event.get("event_id") == draft.event.get("event_id"));
+        let known =
+            drafts.iter_mut().find(|d| d.event.get("event_id") == draft.event.get("event_id"));
         if known.is_some() {
             continue;
         }
@@ -138,21 +174,22 @@ fn targets<'a>(node: &Node<'a>) -> Result<Vec<Target<'a>>, Reject> {
 fn target<'a>(access: &Node<'a>) -> Result<Target<'a>, Reject> {
     let resource = access.get("resource");
     let text = resource.required_text()?;
+    let names_none = || resource.refuse("bad_value", "names no flag, unlike `proj/…:env/…:flag/…`");
+    let (place, flag) = text.split_once(":flag/").ok_or_else(names_none)?;
+    let (flag, tags) = flag.split_once(';').unwrap_or((flag, ""));
+    if flag.is_empty() {
+        return Err(names_none());
+    }
     let part = |name: &str| {
-        text.split(':').find_map(|part| part.strip_prefix(name)?.strip_prefix('/')).map(|part| {
-            let (id, tags) = part.split_once(';').unwrap_or((part, ""));
-            (id, tags.split(',').filter(|tag| !tag.is_empty()).collect::<Vec<_>>())
-        })
+        let part = place.split(':').find_map(|part| part.strip_prefix(name)?.strip_prefix('/'))?;
+        part.split(';').next().filter(|id| !id.is_empty())
     };
-    let (flag, tags) = part("flag").filter(|(flag, _)| !flag.is_empty()).ok_or_else(|| {
-        resource.refuse("bad_value", "names no flag, unlike `proj/…:env/…:flag/…`")
-    })?;
     Ok(Target {
         action: access.get("action").required_text()?,
-        project: part("proj").map(|(id, _)| id).filter(|id| !id.is_empty()).unwrap_or("default"),
-        environment: one_environment(part("env").map(|(id, _)| id)),
+        project: part("proj").unwrap_or("default"),
+        environment: one_environment(part("env")),
         flag,
-        tags,
+        tags: tags.split(',').filter(|tag| !tag.is_empty()).collect(),
     })
 }
 

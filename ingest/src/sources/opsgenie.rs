@@ -57,9 +57,21 @@ fn element(node: &Node<'_>, context: &Context) -> Mapped {
 
 /// Actions after which the alert is what it was.
 const QUIET: &[&str] = &[
-    "AddNote", "AddTags", "RemoveTags", "AddDetails", "RemoveDetails", "AddRecipient", "AddTeam",
-    "AddResponder", "AssignOwnership", "TakeOwnership", "Snooze", "UnSnooze", "UpdateDescription",
-    "UpdateMessage", "CustomAction",
+    "AddNote",
+    "AddTags",
+    "RemoveTags",
+    "AddDetails",
+    "RemoveDetails",
+    "AddRecipient",
+    "AddTeam",
+    "AddResponder",
+    "AssignOwnership",
+    "TakeOwnership",
+    "Snooze",
+    "UnSnooze",
+    "UpdateDescription",
+    "UpdateMessage",
+    "CustomAction",
 ];
 
 /// What an action says of an alert, and of an incident: phases, and the state that the signal is in.
@@ -104,8 +116,8 @@ fn listed_alert(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject
     let mut drafts = vec![began];
     let report = node.get("report");
     let mut later = |field: &str, who: &str, phases, otherwise: Option<When>| {
-        let after = report.get(field).integer()?;
-        let at = after.and_then(|ms| Timestamp::from_micros(created.micros() + ms.checked_mul(1000)?));
+        let after = report.get(field).integer()?.and_then(|ms| ms.checked_mul(1000));
+        let at = after.and_then(|us| Timestamp::from_micros(created.micros().checked_add(us)?));
         let derived = at.map(|at| When { at, basis: "derived" });
         if let Some(when) = derived.or(otherwise) {
             let mut draft = alert.draft(&facts, phases, when)?;

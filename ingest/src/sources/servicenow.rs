@@ -58,8 +58,11 @@ fn element(node: &Node<'_>, context: &Context) -> Mapped {
 fn incident(row: &Row<'_>, facts: &Facts<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
     let changed = row.required_time("sys_updated_on")?;
     let state = row.state("state")?;
-    let mut record =
-        Snapshot::new(facts, row.required("sys_id")?.to_owned(), row.required("number")?.to_owned());
+    let mut record = Snapshot::new(
+        facts,
+        row.required("sys_id")?.to_owned(),
+        row.required("number")?.to_owned(),
+    );
     let at = |field| Ok::<_, Reject>(row.time(field)?.map(When::event));
     let opened = match at("opened_at")? {
         Some(when) => Some(when),
@@ -78,9 +81,12 @@ fn incident(row: &Row<'_>, facts: &Facts<'_>, context: &Context) -> Result<Vec<D
         // Priority is what the desk works by; the column `severity` keeps its default unless somebody edits it.
         let severity = row.value("priority")?.or(row.value("severity")?);
         put_severity(draft, severity);
-        draft.event.put_some("detected_by", row.value("contact_type")?.and_then(|how| {
-            matches!(how, "monitoring" | "event" | "integration").then_some("monitor")
-        }));
+        draft.event.put_some(
+            "detected_by",
+            row.value("contact_type")?.and_then(|how| {
+                matches!(how, "monitoring" | "event" | "integration").then_some("monitor")
+            }),
+        );
         draft.event.put_some("reported_detected_at", opened.map(|when| when.at));
         draft.event.put_some("reported_resolved_at", row.time("resolved_at")?);
         draft.event.put_some("change_id", row.reference("caused_by")?);
@@ -114,7 +120,8 @@ fn change(row: &Row<'_>, facts: &Facts<'_>) -> Result<Vec<Draft>, Reject> {
         draft
     };
     let opened = row.time("opened_at")?.or(row.time("sys_created_on")?);
-    let mut created = made("created", When::event(opened.ok_or_else(|| row.node.get("opened_at").missing())?));
+    let mut created =
+        made("created", When::event(opened.ok_or_else(|| row.node.get("opened_at").missing())?));
     created.people.extend(row.person("requested_by", facts)?.map(|(who, _)| ("requester", who)));
     let mut drafts = vec![created];
     let closed = row.time("closed_at")?.map(When::event);

@@ -107,9 +107,9 @@ pub(super) fn patch(node: &Node<'_>, delivery: &Delivery, facts: &Facts<'_>) -> 
         Ok(Some("rollback")) => rollback(node, &remedy, delivery, facts)
             .map_or_else(refused, |draft| Mapped { drafts: vec![draft], ..Mapped::default() }),
         Ok(Some("rollforward")) => ignored("a roll-forward: a deployment like any other"),
-        Ok(None) if !remedy.exists() => {
-            ignored("says that a deployment failed or did not; which incident it caused is not said")
-        }
+        Ok(None) if !remedy.exists() => ignored(
+            "says that a deployment failed or did not; which incident it caused is not said",
+        ),
         Ok(_) => refused(ty.unknown("bad_value", "is neither rollback nor rollforward")),
         Err(reject) => refused(reject),
     }

@@ -58,12 +58,15 @@ fn put_state(draft: &mut Draft, said: &Node<'_>, context: &Context) -> Result<()
         None => fields.at(&["severity", "value"]).text()?,
     };
     put_severity(draft, severity);
-    draft.event.put_some("detected_by", match fields.at(&["detection_method", "value"]).text()? {
-        Some("customer") => Some("customer"),
-        Some("employee") => Some("person"),
-        Some("monitor") => Some("monitor"),
-        _ => None,
-    });
+    draft.event.put_some(
+        "detected_by",
+        match fields.at(&["detection_method", "value"]).text()? {
+            Some("customer") => Some("customer"),
+            Some("employee") => Some("person"),
+            Some("monitor") => Some("monitor"),
+            _ => None,
+        },
+    );
     draft.event.put_some("reported_detected_at", said.get("detected").time()?);
     draft.event.put_some("reported_resolved_at", said.get("resolved").time()?);
     let impact = said.either(["customer_impacted", "customerImpacted"]).boolean()?;

@@ -33,12 +33,7 @@ pub(super) fn map(node: &Node<'_>, context: &Context) -> Mapped {
         .map_or_else(refused, |draft| Mapped { drafts: vec![draft], ..Mapped::default() })
 }
 
-fn alert(
-    node: &Node<'_>,
-    phase: &str,
-    state: &str,
-    context: &Context,
-) -> Result<Draft, Reject> {
+fn alert(node: &Node<'_>, phase: &str, state: &str, context: &Context) -> Result<Draft, Reject> {
     let date = node.get("date");
     let at = date.epoch()?.ok_or_else(|| date.missing())?;
     let id = node.get("id").required_id()?;

@@ -50,7 +50,11 @@ fn phase(node: &Node<'_>, wanted: &str) -> Result<Result<&'static str, &'static 
         | "unpinned" | "milestoned" | "demilestoned" | "typed" | "untyped" => {
             return Ok(Err("changes nothing of the incident"));
         }
-        _ => return Err(action.unknown("unmapped_type", "is not an action of an issue that is read")),
+        _ => {
+            return Err(
+                action.unknown("unmapped_type", "is not an action of an issue that is read")
+            );
+        }
     }))
 }
 

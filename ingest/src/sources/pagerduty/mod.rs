@@ -22,7 +22,9 @@ fn claims(delivery: &Delivery) -> bool {
 
 fn looks(body: &Value) -> bool {
     let event = &body["event"];
-    let webhook = event["event_type"].is_string() && event["occurred_at"].is_string() && event["data"].is_object();
+    let webhook = event["event_type"].is_string()
+        && event["occurred_at"].is_string()
+        && event["data"].is_object();
     webhook || rest::looks(body)
 }
 

@@ -15,9 +15,18 @@ const LISTS: &[&str] = &["incidents", "log_entries", "incident", "log_entry"];
 
 /// Entries that change nothing of the incident.
 const QUIET: &[&str] = &[
-    "notify", "assign", "snooze", "delegate", "repeat_escalation_path", "exhaust_escalation_path",
-    "reach_ack_limit", "reach_trigger_limit", "responder_request_for_escalation", "field_value_change",
-    "urgency_change", "custom_field_value_change",
+    "notify",
+    "assign",
+    "snooze",
+    "delegate",
+    "repeat_escalation_path",
+    "exhaust_escalation_path",
+    "reach_ack_limit",
+    "reach_trigger_limit",
+    "responder_request_for_escalation",
+    "field_value_change",
+    "urgency_change",
+    "custom_field_value_change",
 ];
 
 pub(super) fn looks(body: &Value) -> bool {
