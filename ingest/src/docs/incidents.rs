@@ -18,7 +18,7 @@ pub(super) fn sections() -> String {
         .replace("{template}", TEMPLATE)
 }
 
-const SECTIONS: &str = r#"
+const SECTIONS: &str = r"
 ## Labels and tags
 
 Alerts, tickets, issues and flags say where they belong by the shop's own labels or by tags of the form `label:value`:
@@ -111,4 +111,4 @@ Entries of the audit log, as webhooks or as a page of the log. `updateOn` is fla
 on a flag that can change what is served is flag/changed, with the action as an attribute; names, descriptions, tags and the
 like are ignored, as are entries about other things than flags. One row per flag and environment; an entry about all
 environments has none. The actor is the member, else the token.
-"#;
+";

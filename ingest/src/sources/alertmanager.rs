@@ -3,7 +3,7 @@
 //! One delivery is many alerts. An alert is known by the fingerprint of its labels and the time it began; what it says
 //! in annotations and values may differ each time it is sent again, so none of that is in the row.
 
-use backtrail_schemas::{Delivery, Draft, Mapped, Reject};
+use backtrail_schemas::{Delivery, Draft, Mapped, Reject, Timestamp};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -152,7 +152,7 @@ fn gap(
         Some(at) => When { at, basis: "derived" },
         None => When::receipt(&truncated, delivery)?,
     };
-    let stated = latest.map(|at| at.micros()).unwrap_or_default();
+    let stated = latest.map_or(0, Timestamp::micros);
     let key = format!("truncated:{}:{stated}:{cut}", group.get("groupKey").text()?.unwrap_or(""));
     let mut draft = facts.draft("ingest", "gap_detected", &key, when);
     let sent = i64::try_from(sent).unwrap_or(i64::MAX);

@@ -4,11 +4,11 @@
 //! so a query is to ask for `sysparm_display_value=all` (or `false`). A field is a text, a reference (`link`, `value`), or
 //! a pair of `value` and `display_value`.
 
-use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject};
+use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject, Timestamp};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::facts::{Facts, When, put_label, put_severity, put_tier};
+use crate::facts::{Facts, When, put_actor, put_label, put_severity};
 use crate::mapper::{Mapper, gathered, ignored, refused};
 use crate::node::Node;
 use crate::snapshot::{Actor, Snapshot};
@@ -41,7 +41,7 @@ fn element(node: &Node<'_>, context: &Context) -> Mapped {
     let drafts = row.table().and_then(|table| {
         let facts = Facts {
             source: MAPPER.name,
-            instance: row.instance()?,
+            instance: row.instance(),
             event_id: None,
             event_type: Some(table.to_owned()),
             context,
@@ -91,13 +91,7 @@ fn incident(row: &Row<'_>, facts: &Facts<'_>, context: &Context) -> Result<Vec<D
         draft.event.put_some("reported_resolved_at", row.time("resolved_at")?);
         draft.event.put_some("change_id", row.reference("caused_by")?);
         draft.event.put_some("duplicate_of", row.reference("parent_incident")?);
-        for (column, names) in &context.labels.places {
-            let own = names.iter().find_map(|name| row.shown(&format!("u_{name}")).ok().flatten());
-            if draft.event.get(column).is_none() {
-                draft.event.put_some(column, own);
-            }
-        }
-        put_tier(draft);
+        context.labels.put_place(draft, |name| row.shown(&format!("u_{name}")).ok().flatten());
         for field in ["state", "close_code", "business_service", "cmdb_ci"] {
             if let Some(text) = row.value(field)? {
                 put_label(draft, field, text)?;
@@ -136,7 +130,7 @@ fn change(row: &Row<'_>, facts: &Facts<'_>) -> Result<Vec<Draft>, Reject> {
             let cancelled = (state == "4").then_some("cancelled");
             draft.event.put_some("outcome", row.value("close_code")?.or(cancelled));
             let by = row.person("closed_by", facts)?;
-            crate::facts::put_actor(&mut draft, by);
+            put_actor(&mut draft, by);
         }
         drafts.push(draft);
     }
@@ -239,11 +233,11 @@ impl<'a> Row<'a> {
     }
 
     /// The instance, by its host name in any link.
-    fn instance(&self) -> Result<String, Reject> {
+    fn instance(&self) -> String {
         let fields = self.node.value().and_then(Value::as_object).into_iter().flatten();
         let mut links = fields.filter_map(|(_, field)| field.get("link")?.as_str());
         let host = links.find_map(|link| link.strip_prefix("https://")?.split('/').next());
-        Ok(host.filter(|host| !host.is_empty()).unwrap_or("default").to_owned())
+        host.filter(|host| !host.is_empty()).unwrap_or("default").to_owned()
     }
 
     fn cell(&self, field: &str) -> Node<'a> {
@@ -277,11 +271,11 @@ impl<'a> Row<'a> {
         self.cell(field).required_text()
     }
 
-    fn time(&self, field: &str) -> Result<Option<backtrail_schemas::Timestamp>, Reject> {
+    fn time(&self, field: &str) -> Result<Option<Timestamp>, Reject> {
         self.cell(field).utc_time()
     }
 
-    fn required_time(&self, field: &str) -> Result<backtrail_schemas::Timestamp, Reject> {
+    fn required_time(&self, field: &str) -> Result<Timestamp, Reject> {
         self.time(field)?.ok_or_else(|| self.cell(field).missing())
     }
 

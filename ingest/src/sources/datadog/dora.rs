@@ -1,7 +1,7 @@
 //! DORA deployments and failures, as they are sent to Datadog's API and as it lists them. Times are nanoseconds.
 
 use backtrail_schemas::id::event_id;
-use backtrail_schemas::{Delivery, Draft, Mapped, Reject};
+use backtrail_schemas::{Delivery, Draft, Mapped, Reject, Timestamp};
 use serde_json::Value;
 
 use super::MAPPER;
@@ -35,12 +35,7 @@ pub(super) fn deployment(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft
         let Some(at) = said.get(field).epoch()? else { continue };
         let key = match &id {
             Some(id) => deployment_key(id),
-            None => {
-                let version = said.get("version").text()?.unwrap_or_default();
-                let commit = said.at(&["git", "commit_sha"]).text()?.unwrap_or_default();
-                let env = said.get("env").text()?.unwrap_or_default();
-                format!("deployment:{service}:{env}:{version}:{commit}:{}", at.micros())
-            }
+            None => key_by_content(service, &said, at)?,
         };
         let mut draft = facts.draft("deployment", phase, &key, When::event(at));
         draft.event.put_some("deployment_id", id.as_deref());
@@ -53,6 +48,17 @@ pub(super) fn deployment(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft
 
 fn deployment_key(id: &str) -> String {
     format!("deployment:{id}")
+}
+
+/// What tells a deployment that has no id from the others.
+fn key_by_content(service: &str, said: &Node<'_>, at: Timestamp) -> Result<String, Reject> {
+    let texts = [said.get("env"), said.get("version"), said.at(&["git", "commit_sha"])];
+    let mut key = format!("deployment:{service}");
+    for node in &texts {
+        key.push(':');
+        key.push_str(node.text()?.unwrap_or_default());
+    }
+    Ok(format!("{key}:{}", at.micros()))
 }
 
 fn put_change(draft: &mut Draft, said: &Node<'_>) -> Result<(), Reject> {
@@ -72,12 +78,12 @@ pub(super) fn failure(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft>, 
     let services = said.get("services").texts()?;
     let started = said.get("started_at");
     let began = started.epoch()?.ok_or_else(|| started.missing())?;
-    let stated = match node.get("id").id()? {
+    let own = match node.get("id").id()? {
         Some(id) => Some(id),
         None => said.get("id").id()?,
     };
     // One that has no id is known by what fails and since when.
-    let id = stated.unwrap_or_else(|| format!("{}:{}", services.join("+"), began.micros()));
+    let id = own.unwrap_or_else(|| format!("{}:{}", services.join("+"), began.micros()));
     let mut drafts = Vec::new();
     for service in if services.is_empty() { vec![""] } else { services } {
         for (phase, field) in [("started", "started_at"), ("resolved", "finished_at")] {

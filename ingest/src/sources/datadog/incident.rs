@@ -77,15 +77,8 @@ fn put_state(draft: &mut Draft, said: &Node<'_>, context: &Context) -> Result<()
     if let [team] = fields.at(&["teams", "value"]).texts()?.as_slice() {
         draft.event.put("team", *team);
     }
-    for (column, names) in &context.labels.places {
-        let field = names.iter().map(|name| fields.get(name).get("value")).find(Node::exists);
-        if let Some(text) = field.map(|f| f.text()).transpose()?.flatten() {
-            if draft.event.get(column).is_none() {
-                draft.event.put(column, text);
-            }
-        }
-    }
-    crate::facts::put_tier(draft);
+    let field = |name: &str| fields.get(name).get("value").value()?.as_str();
+    context.labels.put_place(draft, field);
     if let Some(number) = said.either(["public_id", "publicId"]).id()? {
         put_label(draft, "public_id", &number)?;
     }
