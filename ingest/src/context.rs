@@ -20,7 +20,7 @@ pub struct Context {
     pub labels: Labels,
 }
 
-/// The labels and tags by which a shop says what a source has no field for. Names are compared without case.
+/// The labels and tags by which a shop says what a source has no field for. Tags are compared without case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     /// Columns of the place, each with the labels that name it; the first one present counts.

@@ -258,6 +258,44 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_milliseconds_or_nanoseconds() {
+        for (at, want) in [
+            (json!(1_775_121_001_104_i64), Some("2026-04-02T09:10:01.104000Z")),
+            (json!("1775121001104"), Some("2026-04-02T09:10:01.104000Z")),
+            (json!(1_775_121_001_104_002_246_i64), Some("2026-04-02T09:10:01.104002Z")),
+            (json!(999_999_999_999_999_i64), None),
+            (json!(1_000_000_000_000_000_i64), Some("1970-01-12T13:46:40.000000Z")),
+            (json!(u64::MAX), None),
+            (json!(-1), None),
+            (json!("soon"), None),
+            (json!(1.5), None),
+        ] {
+            let body = json!({"at": at});
+            let read = Node::root(&body).get("at").epoch();
+            assert_eq!(read.ok().flatten().map(|t| t.to_string()).as_deref(), want, "{at}");
+        }
+    }
+
+    #[test]
+    fn times_with_half_a_zone_or_none_are_instants() {
+        let body = json!({
+            "utc": "2026-04-02 09:12:00", "offset": "2026-04-02T11:12:00.000+0200",
+            "colon": "2026-04-02T11:12:00+02:00", "day": "2026-04-02", "local": "2026-04-02T11:12:00",
+            "umlaut": "2026-04-02T11:12:00+02ü",
+        });
+        let want = Timestamp::parse_rfc3339("2026-04-02T09:12:00Z").unwrap();
+        let top = Node::root(&body);
+        assert_eq!(top.get("utc").utc_time().unwrap(), Some(want));
+        for zoned in ["offset", "colon"] {
+            assert_eq!(top.get(zoned).zoned_time().unwrap(), Some(want), "{zoned}");
+            assert_eq!(top.get(zoned).utc_time().unwrap_err().code, "bad_time", "{zoned}");
+        }
+        for bad in ["day", "local", "umlaut", "utc"] {
+            assert_eq!(top.get(bad).zoned_time().unwrap_err().code, "bad_time", "{bad}");
+        }
+    }
+
+    #[test]
     fn nothing_has_many_faces() {
         let body = json!({"null": null, "empty": "", "zero": "0001-01-01T00:00:00Z"});
         let top = Node::root(&body);

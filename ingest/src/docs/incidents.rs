@@ -23,7 +23,8 @@ const SECTIONS: &str = r"
 
 Alerts, tickets, issues and flags say where they belong by the shop's own labels or by tags of the form `label:value`:
 {places}. An issue, ticket or Opsgenie alert with the label `{incident}` is an incident; a flag with the tag
-`{kill_switch}` is a kill switch. The names are part of the configuration of intake.
+`{kill_switch}` is a kill switch. These are the names unless intake is given others (`Context::labels`); case does not matter in
+tags.
 
 An alert is a health row and never an incident by itself.
 
