@@ -12,7 +12,7 @@ pub(super) fn sections() -> String {
     });
     let places: Vec<String> = places.collect();
     SECTIONS
-        .replace("{places}", &places.join(", "))
+        .replace("{places}", &places.join("\n- "))
         .replace("{incident}", &labels.incident)
         .replace("{kill_switch}", &labels.kill_switch)
         .replace("{template}", TEMPLATE)
@@ -22,7 +22,10 @@ const SECTIONS: &str = r"
 ## Labels and tags
 
 Alerts, tickets, issues and flags say where they belong by the shop's own labels or by tags of the form `label:value`:
-{places}. An issue, ticket or Opsgenie alert with the label `{incident}` is an incident; a flag with the tag
+
+- {places}
+
+An issue, ticket or Opsgenie alert with the label `{incident}` is an incident; a flag with the tag
 `{kill_switch}` is a kill switch. These are the names unless intake is given others (`Context::labels`); case does not matter in
 tags.
 

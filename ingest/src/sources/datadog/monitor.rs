@@ -11,7 +11,7 @@ use crate::node::Node;
 
 /// The template that shops enter in the webhook's field "Payload".
 pub(crate) const TEMPLATE: &str = r#"{"alert_cycle_key": "$ALERT_CYCLE_KEY", "alert_id": "$ALERT_ID", "alert_transition": "$ALERT_TRANSITION",
- "alert_scope": "$ALERT_SCOPE", "alert_priority": "$ALERT_PRIORITY", "alert_query": "$ALERT_QUERY", "title": "$ALERT_TITLE",
+ "alert_scope": "$ALERT_SCOPE", "alert_priority": "$ALERT_PRIORITY", "title": "$ALERT_TITLE",
  "id": "$ID", "date": "$DATE", "org_id": "$ORG_ID", "tags": "$TAGS", "link": "$LINK"}"#;
 
 pub(super) fn looks(body: &Value) -> bool {
