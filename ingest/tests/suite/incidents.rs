@@ -275,6 +275,18 @@ const TRAPS: &[Trap] = &[
         "pagerduty/rest_incident_merged.json",
         &["incident/detected", "incident/merged", "incident/annotated"],
     ),
+    (
+        "the log in an incident does not hide the incident",
+        "pagerduty/rest_incident_with_its_log.json",
+        &[
+            "incident/detected",
+            "incident/resolved",
+            "incident/annotated",
+            "incident/acknowledged",
+            "incident/resolved",
+            "wrong_type",
+        ],
+    ),
     ("that somebody was called is no fact", "pagerduty/rest_log_entry_quiet.json", &[]),
     ("a question is no incident", "github/issues_of_another_kind.json", &[]),
     (

@@ -30,7 +30,9 @@ const QUIET: &[&str] = &[
 ];
 
 pub(super) fn looks(body: &Value) -> bool {
-    let list = LISTS.iter().find_map(|name| body.get(name)).unwrap_or(body);
+    let listed =
+        LISTS.iter().find_map(|name| body.get(name)).filter(|_| body.get("type").is_none());
+    let list = listed.unwrap_or(body);
     let first = list.as_array().map_or(Some(list), |list| list.first());
     first.is_some_and(|one| {
         let ty = one["type"].as_str().unwrap_or_default();
@@ -41,6 +43,8 @@ pub(super) fn looks(body: &Value) -> bool {
 
 pub(super) fn map(root: &Node<'_>, context: &Context) -> Mapped {
     let listed = LISTS.iter().map(|name| root.get(name)).find(Node::exists);
+    // An incident may hold its own log entries, and an entry its incident.
+    let listed = listed.filter(|_| !root.get("type").exists());
     let top = listed.unwrap_or_else(|| root.clone());
     match top.items() {
         Ok(list) if list.is_empty() => ignored("an empty list"),
@@ -58,10 +62,25 @@ fn element(node: &Node<'_>, context: &Context) -> Mapped {
     let drafts = match name.strip_suffix("_log_entry") {
         Some(what) if QUIET.contains(&what) => return ignored(format!("a log entry `{what}`")),
         Some(_) => entry(node, name, context).map(|draft| vec![draft]),
-        None if name == "incident" => record(node, context),
+        None if name == "incident" => return with_its_log(node, context),
         None => Err(ty.unknown("unmapped_type", "is neither an incident nor a log entry")),
     };
     drafts.map_or_else(refused, |drafts| Mapped { drafts, ..Mapped::default() })
+}
+
+/// An incident as it stands, and the log entries in it, where they were asked for.
+fn with_its_log(node: &Node<'_>, context: &Context) -> Mapped {
+    let entries = match node.get("log_entries").items() {
+        Ok(entries) => entries,
+        Err(reject) => return refused(reject),
+    };
+    let record =
+        record(node, context).map_or_else(refused, |drafts| Mapped { drafts, ..Mapped::default() });
+    let log = entries.iter().map(|one| match one.get("type").text() {
+        Ok(Some("incident")) => refused(one.refuse("wrong_type", "is no log entry")),
+        _ => element(one, context),
+    });
+    gathered(std::iter::once(record).chain(log))
 }
 
 fn entry(node: &Node<'_>, name: &str, context: &Context) -> Result<Draft, Reject> {
