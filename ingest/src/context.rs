@@ -16,6 +16,37 @@ pub struct Context {
     /// Columns of the place (`environment`, `environment_tier`, `region`, `cluster` …) that the configuration states
     /// for every event of the source that does not state them itself.
     pub defaults: Vec<(&'static str, String)>,
+    /// What the shop's own labels and tags mean.
+    pub labels: Labels,
+}
+
+/// The labels and tags by which a shop says what a source has no field for. Tags are compared without case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    /// Columns of the place, each with the labels that name it; the first one present counts.
+    pub places: Vec<(&'static str, Vec<String>)>,
+    /// The label of an issue, ticket or alert that is an incident.
+    pub incident: String,
+    /// The tag of a feature flag that is a kill switch.
+    pub kill_switch: String,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        let named =
+            |column, names: &[&str]| (column, names.iter().map(|n| (*n).to_owned()).collect());
+        Self {
+            places: vec![
+                named("service", &["service", "service_name"]),
+                named("environment", &["environment", "env"]),
+                named("region", &["region"]),
+                named("cluster", &["cluster"]),
+                named("team", &["team"]),
+            ],
+            incident: "incident".to_owned(),
+            kill_switch: "kill-switch".to_owned(),
+        }
+    }
 }
 
 impl Context {
@@ -28,6 +59,7 @@ impl Context {
             authn_key_id: None,
             simulated_clock: false,
             defaults: Vec::new(),
+            labels: Labels::default(),
         }
     }
 }

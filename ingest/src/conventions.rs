@@ -4,6 +4,9 @@
 use backtrail_schemas::{Draft, Timestamp, Value as Cell};
 use serde_json::Value;
 
+use crate::context::Labels;
+use crate::facts::put_tier;
+
 /// The keys that are read, and the column each goes to. A value that is neither a text nor a whole number is not ours,
 /// and neither is one of [`COMMITTED_AT`] that is no time.
 pub(crate) const KEYS: &[(&str, &str)] = &[
@@ -67,6 +70,34 @@ impl Conventions {
             draft.event.put(column, value);
         }
     }
+}
+
+impl Labels {
+    /// Puts what labels say of the place into the columns that nothing was said about. `get` looks up a label.
+    pub(crate) fn put_place<'t>(&self, draft: &mut Draft, get: impl Fn(&str) -> Option<&'t str>) {
+        for (column, names) in &self.places {
+            let said = names.iter().find_map(|name| get(name)).filter(|text| !text.is_empty());
+            if draft.event.get(column).is_none() {
+                draft.event.put_some(column, said);
+            }
+        }
+        put_tier(draft);
+    }
+
+    /// The same from tags of the form `label:value`.
+    pub(crate) fn put_place_from_tags(&self, draft: &mut Draft, tags: &[&str]) {
+        self.put_place(draft, |label| {
+            tags.iter().find_map(|tag| {
+                let (name, value) = tag.split_once(':')?;
+                name.trim().eq_ignore_ascii_case(label).then_some(value.trim())
+            })
+        });
+    }
+}
+
+/// Whether one of the labels is `wanted`, whatever its case.
+pub(crate) fn labelled<'t>(labels: impl IntoIterator<Item = &'t str>, wanted: &str) -> bool {
+    labels.into_iter().any(|label| label.eq_ignore_ascii_case(wanted))
 }
 
 #[cfg(test)]

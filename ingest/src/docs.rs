@@ -1,5 +1,7 @@
 //! `docs/sources.md`: its table is made from [`crate::sources`], its field lists from the constants that mappers read.
 
+mod incidents;
+
 use std::fmt::Write;
 
 use crate::conventions::KEYS;
@@ -19,6 +21,7 @@ fn page() -> String {
     }
     let keys: Vec<String> = KEYS.iter().map(|(key, _)| format!("`{key}`")).collect();
     page.push_str(&BODY.replace("{keys}", &keys.join(", ")));
+    page.push_str(&incidents::sections());
     page
 }
 
@@ -101,6 +104,7 @@ the label. `service.published` names no version and is unmapped, as are custom e
 | deployment | deployment/queued | `deployment.{id, sha, ref, task, payload, environment, production_environment, creator, description, created_at}`, `workflow_run.{id, name}` |
 | deployment_status | queued, pending, waiting → deployment/queued; in_progress → started; success → succeeded; failure, error → failed; inactive → superseded | `deployment_status.{id, state, environment, creator, description, log_url, target_url, created_at}`, and the deployment |
 | deployment_review | approval/requested, approved, rejected, one per environment | `workflow_run`, `environment` or `workflow_job_runs[].environment`, `requestor`, `approver`, `comment`, `since` (else when it arrived) |
+| issues with the label `incident` | opened, labeled with it → incident/reported; closed → resolved, as not planned or duplicate → cancelled; reopened → reopened; unlabeled → cancelled; another severity label → severity_changed; edited, deleted, transferred → annotated | `issue.{id, number, title, body, labels, created_at, closed_at, updated_at}`, `sender` |
 | REST list of deployments, of statuses | the same facts | `repository_url`, `deployment_url` name what the webhook says apart |
 
 The service is the payload's `service`, else the repository's name. Production is `production_environment` true, else the
@@ -109,13 +113,21 @@ status is a rollback's too: requested, started, succeeded, failed; `rollback_id`
 `github:<deployment id>`. People are their account numbers; logins that end in `[bot]` are automation. Other events are
 unmapped; a ping is ignored.
 
+`incident_id` is `owner/name#number`. A label such as `SEV-2` is the severity, a line `root cause: <commit>` of the issue's
+text is `commit_sha`; which deployment that was is not concluded from it. Issues without the label are ignored.
+
 ## pagerduty
 
 `event.{id, event_type, occurred_at, agent, client, data}`; of an incident `id`, `title`, `service.summary`,
 `priority.summary` (may be null), `urgency` and `incident_type.name` (attributes), `teams` (when one), `created_at`,
 `html_url` (its host is the instance). incident.triggered is `detected`; `resolved` with a merge as its reason is `merged`
-into that incident, since nothing recovered. The actor is the agent, else the client's name. Other events, and lists from
-the API, are unmapped; a ping is ignored.
+into that incident, since nothing recovered. The actor is the agent, else the client's name. Other events are unmapped; a
+ping is ignored.
+
+Of the API, incidents (records that change in place: detected, acknowledged while that holds, resolved or merged) and
+log entries (trigger, acknowledge, unacknowledge, escalate, priority_change, resolve, reopen, annotate; the others are
+ignored) are read, listed or alone. A log entry has another id than the webhook of the same act: both are rows, and the
+earliest of a phase counts.
 
 ## argo-rollouts
 

@@ -5,7 +5,7 @@ use backtrail_schemas::{Delivery, Draft, Identity, Reject, Timestamp};
 
 use crate::context::Context;
 use crate::node::{Node, reject};
-use crate::words::tier;
+use crate::words::{severity, tier};
 
 /// Who says it, and how it reached us.
 pub(crate) struct Facts<'a> {
@@ -34,6 +34,14 @@ impl When {
     /// A state that the source keeps says so.
     pub(crate) fn state(at: Timestamp) -> Self {
         Self { at, basis: "source_state" }
+    }
+
+    /// When the delivery arrived, for a source that does not say when it happened.
+    pub(crate) fn receipt(node: &Node<'_>, delivery: &Delivery) -> Result<Self, Reject> {
+        let at = delivery.received_at.ok_or_else(|| {
+            node.refuse("missing_field", "holds no time; record when the delivery arrived")
+        })?;
+        Ok(Self { at, basis: "receipt" })
     }
 
     /// The time at `node`, else when the delivery arrived, if that was recorded.
@@ -90,6 +98,12 @@ pub(crate) fn put_actor(draft: &mut Draft, actor: Option<(Identity, Option<&'sta
         draft.event.put_some("actor_kind", kind);
         draft.people.push(("actor", identity));
     }
+}
+
+/// Adds the severity that the source names.
+pub(crate) fn put_severity(draft: &mut Draft, label: Option<&str>) {
+    draft.event.put_some("severity", label.and_then(severity));
+    draft.event.put_some("severity_raw", label);
 }
 
 /// Adds a source label that is on the allow-list.

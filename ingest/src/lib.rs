@@ -15,11 +15,12 @@ mod node;
 pub mod read;
 mod recognise;
 pub mod run;
+mod snapshot;
 mod sources;
 pub mod table;
 mod words;
 
-pub use context::{Context, Mode};
+pub use context::{Context, Labels, Mode};
 pub use error::Error;
 pub use mapper::{Mapper, map, mappers};
 pub use run::{Options, Totals, dry_run, retry, run};

@@ -37,6 +37,13 @@ pub fn mappers() -> &'static [Mapper] {
         sources::github::MAPPER,
         sources::pagerduty::MAPPER,
         sources::argo::MAPPER,
+        sources::alertmanager::ALERTMANAGER,
+        sources::alertmanager::GRAFANA,
+        sources::opsgenie::MAPPER,
+        sources::datadog::MAPPER,
+        sources::servicenow::MAPPER,
+        sources::jira::MAPPER,
+        sources::launchdarkly::MAPPER,
     ]
 }
 

@@ -37,6 +37,12 @@ impl<'a> Node<'a> {
         keys.iter().fold(self.clone(), |node, key| node.get(key))
     }
 
+    /// The first of several members that is there, else the first: a field that has had several names.
+    pub(crate) fn either(&self, keys: [&str; 2]) -> Self {
+        let [first, second] = keys.map(|key| self.get(key));
+        if second.exists() && !first.exists() { second } else { first }
+    }
+
     /// Whether there is a value.
     pub(crate) fn exists(&self) -> bool {
         self.value.is_some()
@@ -45,6 +51,11 @@ impl<'a> Node<'a> {
     /// The value as it is.
     pub(crate) fn value(&self) -> Option<&'a Value> {
         self.value
+    }
+
+    /// The texts of a list; none when absent.
+    pub(crate) fn texts(&self) -> Result<Vec<&'a str>, Reject> {
+        self.items()?.iter().filter_map(|item| item.text().transpose()).collect()
     }
 
     /// The elements of a list; none when absent.
@@ -105,6 +116,45 @@ impl<'a> Node<'a> {
                 Err(e) => Err(reject("bad_time", format!("{}: {e}", self.path))),
             },
         }
+    }
+
+    /// A time as a whole number, or its digits, since 1970-01-01: nanoseconds from 10^15 on, which milliseconds reach
+    /// in the year 33658, else milliseconds. Some sources send both units in one body.
+    pub(crate) fn epoch(&self) -> Result<Option<Timestamp>, Reject> {
+        let Some(digits) = self.id()? else { return Ok(None) };
+        let at = digits.parse::<i64>().ok().and_then(|n| {
+            let micros = if n >= 1_000_000_000_000_000 { n / 1000 } else { n.checked_mul(1000)? };
+            Timestamp::from_micros(micros)
+        });
+        at.map(Some).ok_or_else(|| {
+            self.refuse("bad_time", "is neither milliseconds nor nanoseconds since 1970")
+        })
+    }
+
+    /// A time of the form `2026-04-02 09:12:00`, in UTC without saying so.
+    pub(crate) fn utc_time(&self) -> Result<Option<Timestamp>, Reject> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        let at = text
+            .split_once(' ')
+            .and_then(|(day, time)| Timestamp::parse_rfc3339(&format!("{day}T{time}Z")).ok());
+        at.map(Some).ok_or_else(|| {
+            self.refuse(
+                "bad_time",
+                "is no time as the table keeps it, `YYYY-MM-DD hh:mm:ss` in UTC",
+            )
+        })
+    }
+
+    /// A time whose zone may lack the colon, `2026-04-02T09:12:00.000+0200`.
+    pub(crate) fn zoned_time(&self) -> Result<Option<Timestamp>, Reject> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        let cut = text.len().checked_sub(2).filter(|cut| text.is_char_boundary(*cut));
+        let spaced = cut.map(|cut| format!("{}:{}", &text[..cut], &text[cut..]));
+        let read = |text: &str| Timestamp::parse_rfc3339(text).ok();
+        read(text)
+            .or_else(|| spaced.as_deref().and_then(read))
+            .map(Some)
+            .ok_or_else(|| self.refuse("bad_time", "is no time with a zone"))
     }
 
     /// The text, which must be there.
@@ -205,6 +255,44 @@ mod tests {
         assert_eq!(top.get("id").required_id().unwrap(), "18446744073709551615");
         assert_eq!(top.get("n").required_id().unwrap(), "-9007199254740993");
         assert!(top.get("id").integer().is_err());
+    }
+
+    #[test]
+    fn a_number_is_milliseconds_or_nanoseconds() {
+        for (at, want) in [
+            (json!(1_775_121_001_104_i64), Some("2026-04-02T09:10:01.104000Z")),
+            (json!("1775121001104"), Some("2026-04-02T09:10:01.104000Z")),
+            (json!(1_775_121_001_104_002_246_i64), Some("2026-04-02T09:10:01.104002Z")),
+            (json!(999_999_999_999_999_i64), None),
+            (json!(1_000_000_000_000_000_i64), Some("1970-01-12T13:46:40.000000Z")),
+            (json!(u64::MAX), None),
+            (json!(-1), None),
+            (json!("soon"), None),
+            (json!(1.5), None),
+        ] {
+            let body = json!({"at": at});
+            let read = Node::root(&body).get("at").epoch();
+            assert_eq!(read.ok().flatten().map(|t| t.to_string()).as_deref(), want, "{at}");
+        }
+    }
+
+    #[test]
+    fn times_with_half_a_zone_or_none_are_instants() {
+        let body = json!({
+            "utc": "2026-04-02 09:12:00", "offset": "2026-04-02T11:12:00.000+0200",
+            "colon": "2026-04-02T11:12:00+02:00", "day": "2026-04-02", "local": "2026-04-02T11:12:00",
+            "umlaut": "2026-04-02T11:12:00+02ü",
+        });
+        let want = Timestamp::parse_rfc3339("2026-04-02T09:12:00Z").unwrap();
+        let top = Node::root(&body);
+        assert_eq!(top.get("utc").utc_time().unwrap(), Some(want));
+        for zoned in ["offset", "colon"] {
+            assert_eq!(top.get(zoned).zoned_time().unwrap(), Some(want), "{zoned}");
+            assert_eq!(top.get(zoned).utc_time().unwrap_err().code, "bad_time", "{zoned}");
+        }
+        for bad in ["day", "local", "umlaut", "utc"] {
+            assert_eq!(top.get(bad).zoned_time().unwrap_err().code, "bad_time", "{bad}");
+        }
     }
 
     #[test]

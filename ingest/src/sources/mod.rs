@@ -1,7 +1,13 @@
 //! One module per source. Each is a pure function from a body to drafts and rejects.
 
+pub(crate) mod alertmanager;
 pub(crate) mod argo;
 pub(crate) mod cdevents;
+pub(crate) mod datadog;
 pub(crate) mod github;
+pub(crate) mod jira;
+pub(crate) mod launchdarkly;
 pub(crate) mod native;
+pub(crate) mod opsgenie;
 pub(crate) mod pagerduty;
+pub(crate) mod servicenow;

@@ -4,6 +4,7 @@
 
 mod golden;
 mod identity;
+mod incidents;
 mod mangled;
 mod reading;
 mod running;

@@ -1,9 +1,11 @@
-//! GitHub: webhooks `deployment`, `deployment_status`, `deployment_review`, and the REST lists of the first two.
+//! GitHub: webhooks `deployment`, `deployment_status`, `deployment_review`, the REST lists of the first two, and `issues`
+//! that are incidents by their label.
 //!
 //! GitHub has no rollback. A deployment is one only by convention: its task is `rollback`, or its payload names what it
 //! rolls back; else order decides later.
 
 mod deployment;
+mod issues;
 mod review;
 
 use backtrail_schemas::{Delivery, Identity, Mapped, Reject};
@@ -50,6 +52,8 @@ fn shape(body: &Value) -> Option<&'static str> {
         Some("rest/deployment")
     } else if body["zen"].is_string() && body.get("hook_id").is_some() {
         Some("ping")
+    } else if has("issue") && body["action"].is_string() && body.get("comment").is_none() {
+        Some("issues")
     } else {
         None
     }
@@ -78,6 +82,9 @@ fn element(node: &Node<'_>, delivery: &Delivery, context: &Context) -> Mapped {
         "deployment" => hook(node).and_then(|hook| deployment::created(node, &hook)),
         "deployment_status" => hook(node).and_then(|hook| deployment::status(node, &hook)),
         "deployment_review" => hook(node).and_then(|hook| review::decided(node, &hook, delivery)),
+        "issues" => {
+            return hook(node).map_or_else(refused, |hook| issues::changed(node, &hook));
+        }
         "rest/deployment" => hook(node).and_then(|hook| deployment::listed(node, &hook)),
         "rest/deployment_status" => {
             hook(node).and_then(|hook| deployment::listed_status(node, &hook))
