@@ -3,6 +3,10 @@
 /// The largest body of one delivery, in bytes: GitHub, the most generous sender that we read, caps its bodies there.
 pub const BODY_BYTES_MAX: usize = 25 << 20;
 
+/// The largest protobuf body, in bytes: what gRPC takes by default, where the format comes from. Its empty elements take
+/// two bytes each and many times that in memory.
+pub const PROTOBUF_BYTES_MAX: usize = 4 << 20;
+
 /// The longest line of an NDJSON file, in bytes: a recorded delivery with the largest body as JSON text or base64, and
 /// its headers.
 pub const LINE_BYTES_MAX: usize = 2 * BODY_BYTES_MAX + HEADERS_BYTES_MAX;

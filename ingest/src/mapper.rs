@@ -37,6 +37,10 @@ pub fn mappers() -> &'static [Mapper] {
         sources::github::MAPPER,
         sources::pagerduty::MAPPER,
         sources::argo::MAPPER,
+        sources::gitlab::MAPPER,
+        sources::otlp::MAPPER,
+        sources::cloudevents::MAPPER,
+        sources::octopus::MAPPER,
     ]
 }
 

@@ -2,6 +2,10 @@
 
 pub(crate) mod argo;
 pub(crate) mod cdevents;
+pub(crate) mod cloudevents;
 pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod native;
+pub(crate) mod octopus;
+pub(crate) mod otlp;
 pub(crate) mod pagerduty;
