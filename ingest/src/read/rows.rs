@@ -18,55 +18,59 @@ use crate::limits::{LINE_BYTES_MAX, REFUSED_BYTES_MAX};
 const DATA: &str = "data";
 
 impl<E: From<Error>> Reader<'_, E> {
-    /// Reads a CSV file row by row. A row that is none is handed on with the reason and takes no other with it, except
-    /// one without an end: where the next would begin is not known.
+    /// Reads a CSV file row by row, counted as a spreadsheet does. A row that is none is handed on with the reason and
+    /// takes no other with it, except one without an end: where the next would begin is not known.
     pub(super) fn rows(&mut self, name: &str, reader: &mut dyn BufRead) -> Result<(), E> {
         let left = Rc::new(Cell::new(LINE_BYTES_MAX));
         let bounded = Bounded { inner: reader, left: Rc::clone(&left) };
         let mut rows = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bounded);
         let mut columns = None;
         let mut row = ByteRecord::new();
-        loop {
+        for number in 1_u64.. {
             left.set(LINE_BYTES_MAX);
-            let line = rows.position().line();
+            let origin = format!("{name}:{number}");
             match rows.read_byte_record(&mut row).map_err(csv::Error::into_kind) {
                 Ok(true) => {}
-                Ok(false) => return Ok(()),
+                Ok(false) => break,
                 Err(ErrorKind::Io(e)) if e.kind() != io::ErrorKind::FileTooLarge => {
                     return Err(Error::reading(name, e).into());
                 }
                 Err(_) => {
                     let reason = format!("a row of more than {LINE_BYTES_MAX} bytes");
-                    return self.refuse(format!("{name}:{line}"), kept(&row), "too_large", reason);
+                    return self.refuse(origin, kept(&row), "too_large", reason);
                 }
             }
-            let origin = format!("{name}:{}", row.position().map_or(line, csv::Position::line));
-            match (&columns, delivery(columns.as_ref(), &row)) {
-                (None, Ok(_)) => columns = StringRecord::from_byte_record(row.clone()).ok(),
-                (None, Err((code, reason))) => {
-                    return self.refuse(origin, kept(&row), code, reason);
-                }
-                (Some(_), Ok(body)) => self.hand_on(origin, body, None)?,
-                (Some(_), Err((code, reason))) => self.refuse(origin, kept(&row), code, reason)?,
+            match &columns {
+                None => match names(&row) {
+                    Ok(names) => columns = Some(names),
+                    Err((code, reason)) => return self.refuse(origin, kept(&row), code, reason),
+                },
+                Some(columns) => match body(columns, &row) {
+                    Ok(body) => self.hand_on(origin, body, None)?,
+                    Err((code, reason)) => self.refuse(origin, kept(&row), code, reason)?,
+                },
             }
         }
+        Ok(())
     }
 }
 
-/// The body that a row is under these columns; of the row that names them, nothing but whether it can.
-fn delivery(
-    columns: Option<&StringRecord>,
-    row: &ByteRecord,
-) -> Result<Vec<u8>, (&'static str, String)> {
-    let row = StringRecord::from_byte_record(row.clone())
-        .map_err(|e| ("bad_text", format!("column {} is not UTF-8", e.utf8_error().field() + 1)))?;
-    let Some(columns) = columns else {
-        let twice = repeated(&row).map(|name| name.chars().take(40).collect::<String>());
-        return match twice {
-            Some(name) => Err(("bad_csv", format!("two columns are called `{name}`"))),
-            None => Ok(Vec::new()),
-        };
-    };
+/// The code of a reject, and the reason.
+type Wrong = (&'static str, String);
+
+/// The names of the columns, each of which is there once.
+fn names(row: &ByteRecord) -> Result<StringRecord, Wrong> {
+    let names = texts(row)?;
+    let before = |at: usize, name: &str| names.iter().take(at).any(|known| known == name);
+    match names.iter().enumerate().find(|(at, name)| before(*at, name)) {
+        Some((at, _)) => Err(("bad_csv", format!("column {} is called as another is", at + 1))),
+        None => Ok(names),
+    }
+}
+
+/// The delivery that a row is.
+fn body(columns: &StringRecord, row: &ByteRecord) -> Result<Vec<u8>, Wrong> {
+    let row = texts(row)?;
     if row.len() != columns.len() {
         let reason = format!("a row of {} columns; the first row has {}", row.len(), columns.len());
         return Err(("bad_csv", reason));
@@ -78,16 +82,16 @@ fn delivery(
     })
 }
 
+fn texts(row: &ByteRecord) -> Result<StringRecord, Wrong> {
+    StringRecord::from_byte_record(row.clone())
+        .map_err(|e| ("bad_text", format!("column {} is not UTF-8", e.utf8_error().field() + 1)))
+}
+
 /// As much of a row as quarantine keeps.
 fn kept(row: &ByteRecord) -> Vec<u8> {
     let mut bytes = row.iter().collect::<Vec<_>>().join(&b","[..]);
     bytes.truncate(REFUSED_BYTES_MAX);
     bytes
-}
-
-fn repeated(columns: &StringRecord) -> Option<&str> {
-    let before = |at: usize, column: &str| columns.iter().take(at).any(|c| c == column);
-    columns.iter().enumerate().find(|(at, column)| before(*at, column)).map(|(_, column)| column)
 }
 
 /// The row by its columns' names. A cell without text is absent.
