@@ -33,6 +33,9 @@ pub const FOLDER_DEPTH_MAX: usize = 64;
 /// paged at a few hundred by those who send them.
 pub const DELIVERY_EVENTS_MAX: usize = 10_000;
 
+/// How many elements any list in a delivery may have: ten times the events that it may give, for those that carry none.
+pub const LIST_ELEMENTS_MAX: usize = 10 * DELIVERY_EVENTS_MAX;
+
 /// How many deliveries are appended at once: enough that the disk's flushes are shared by many, few enough that the first
 /// receipts come soon.
 pub const BATCH_DELIVERIES_MAX: usize = 128;

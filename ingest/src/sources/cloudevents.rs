@@ -47,7 +47,7 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     let root = Node::root(body);
     let binary = delivery.header("ce-type").filter(|_| !is_structured(delivery));
     if let Some(ty) = binary {
-        return data(&root, ty, &root, body, delivery, context).unwrap_or_else(refused);
+        return data(&root, ty, body, delivery, context).unwrap_or_else(refused);
     }
     match root.items() {
         Ok(elements) if elements.is_empty() => ignored("an empty batch"),
@@ -56,7 +56,7 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     }
 }
 
-/// An envelope that holds its data, or a bare CDEvent.
+/// An envelope that holds its data, or an event of CDEvents without one.
 pub(super) fn element(node: &Node<'_>, delivery: &Delivery, context: &Context) -> Mapped {
     unwrapped(node, delivery, context).unwrap_or_else(refused)
 }
@@ -65,8 +65,7 @@ fn unwrapped(node: &Node<'_>, delivery: &Delivery, context: &Context) -> Result<
     if node.get("context").exists() {
         return Ok(cdevents::element(node, context));
     }
-    let ty = node.get("type");
-    let name = ty.required_text()?;
+    let ty = node.get("type").required_text()?;
     let (plain, encoded) = (node.get("data"), node.get("data_base64"));
     let parsed;
     let inner = if encoded.exists() {
@@ -79,36 +78,40 @@ fn unwrapped(node: &Node<'_>, delivery: &Delivery, context: &Context) -> Result<
     } else {
         plain.value().ok_or_else(|| plain.missing())?
     };
-    data(node, name, &ty, inner, delivery, context)
+    data(node, ty, inner, delivery, context)
 }
 
-/// Maps what an envelope at `node` of the type `name` holds.
+/// Maps `inner`, which the envelope of type `ty` at `node` holds.
 fn data(
     node: &Node<'_>,
-    name: &str,
-    ty: &Node<'_>,
+    ty: &str,
     inner: &Value,
     delivery: &Delivery,
     context: &Context,
 ) -> Result<Mapped, Reject> {
-    if cdevents::is_type(name) {
+    if cdevents::is_type(ty) {
         return Ok(cdevents::element(node, context));
     }
-    let shown: String = name.chars().take(80).collect();
-    let unmapped = |why: &str| ty.refuse("unmapped_type", &format!("type `{shown}`: {why}"));
-    let candidates = by_shape(inner);
-    let mapper = match candidates.as_slice() {
-        [one] if one.name != MAPPER.name => one,
-        [_] => return Err(unmapped("its data is another envelope")),
-        [] => return Err(unmapped("its data has not the shape of a source that is read")),
-        _ => return Err(unmapped("its data could be from several sources")),
+    let shown: String = ty.chars().take(80).collect();
+    let why = match by_shape(inner).as_slice() {
+        [one] if one.name != MAPPER.name => {
+            let inside = Delivery {
+                received_at: delivery.received_at,
+                headers: headers(ty, delivery),
+                origin: delivery.origin.clone(),
+                ..Delivery::default()
+            };
+            let mut mapped = (one.map)(inner, &inside, context);
+            for reject in &mut mapped.rejects {
+                reject.reason = format!("{shown}: {}", reject.reason);
+            }
+            return Ok(mapped);
+        }
+        [_] => "is another envelope",
+        [] => "has not the shape of a source that is read",
+        _ => "could be from several sources",
     };
-    let inside = Delivery { headers: headers(name, delivery), ..delivery.clone() };
-    let mut mapped = (mapper.map)(inner, &inside, context);
-    for reject in &mut mapped.rejects {
-        reject.reason = format!("{}: {}", shown, reject.reason);
-    }
-    Ok(mapped)
+    Err(node.refuse("unmapped_type", &format!("type `{shown}`: its data {why}")))
 }
 
 /// The delivery's headers without those of the envelope, and the one that names the webhook's event where the type

@@ -39,6 +39,7 @@ const TRAPS: &[Trap] = &[
             "bad_value",
             "wrong_type",
             "wrong_type",
+            "wrong_type",
         ],
     ),
     ("somebody else's logs are no facts", "otlp/other_records.json", &[]),

@@ -38,7 +38,7 @@ fn looks(body: &Value) -> bool {
     first.is_some_and(|v| bare(v) || cloud(v))
 }
 
-/// Whether a CloudEvent of this type is a CDEvent.
+/// Whether an event of this type is one of CDEvents.
 pub(super) fn is_type(name: &str) -> bool {
     name.starts_with("dev.cdevents")
 }
@@ -55,7 +55,7 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     }
 }
 
-/// One CDEvent, bare or in a CloudEvent.
+/// One event, bare or in an envelope.
 pub(super) fn element(node: &Node<'_>, context: &Context) -> Mapped {
     let encoded = node.get("data_base64");
     let mapped = if node.get("context").exists() {

@@ -124,7 +124,8 @@ impl<'a> Convention<'a> {
         let id = format!("run:{}", attempt(run)?);
         let kinds = [("deployment", phase), ("rollback", of_rollback)];
         let mut drafts = Vec::new();
-        for (kind, phase) in &kinds[..1 + usize::from(self.rollback)] {
+        let kinds = if self.rollback { &kinds[..] } else { &kinds[..1] };
+        for (kind, phase) in kinds {
             let mut draft = draft(run, step, kind, phase, hook)?;
             draft.event.put("deployment_id", id.as_str());
             draft.event.put_some("service", self.service);

@@ -6,8 +6,6 @@
 
 mod proto;
 
-use std::borrow::Cow;
-
 use backtrail_schemas::kinds::{KINDS, LEDGER};
 use backtrail_schemas::{Delivery, Draft, Mapped, Reject, Timestamp};
 use serde_json::{Map, Value, json};
@@ -15,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::native;
 use crate::context::Context;
 use crate::facts::{Facts, When};
-use crate::mapper::{Mapper, gathered, ignored, refused};
+use crate::mapper::{Mapper, ignored, is_full};
 use crate::node::Node;
 
 pub(crate) use proto::decoded;
@@ -53,8 +51,19 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
 ];
 
 /// Columns that the name, the times and the envelope of a record give.
-const GIVEN: &[&str] =
-    &["schema", "kind", "phase", "event_id", "occurred_at", "source", "source_instance"];
+const GIVEN: &[&str] = &[
+    "schema",
+    "kind",
+    "phase",
+    "event_id",
+    "occurred_at",
+    "time_basis",
+    "source",
+    "source_instance",
+];
+
+/// Attributes by name.
+type Attributes = Map<String, Value>;
 
 fn claims(delivery: &Delivery) -> bool {
     is_protobuf(delivery)
@@ -75,70 +84,70 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     if !resources.exists() {
         return ignored("no log records");
     }
-    let mut parts = Vec::new();
-    each(&resources, &mut parts, &mut |resource, parts| {
-        each(&resource.get("scopeLogs"), parts, &mut |scope, parts| {
-            each(&scope.get("logRecords"), parts, &mut |record, parts| {
-                let around = [record, &scope.get("scope"), &resource.get("resource")];
-                parts.push(mapped(around, context));
+    let mut all = Mapped::default();
+    each(&resources, &mut all, &mut |resource, all| {
+        let of_resource = attributes(&resource.get("resource"));
+        each(&resource.get("scopeLogs"), all, &mut |scope, all| {
+            let of_scope = attributes(&scope.get("scope"));
+            each(&scope.get("logRecords"), all, &mut |record, all| match event(
+                record,
+                [&of_scope, &of_resource],
+                context,
+            ) {
+                Ok(draft) => all.drafts.extend(draft),
+                Err(reject) => all.rejects.push(reject),
             });
         });
     });
-    let all = gathered(parts);
     let empty = all.drafts.is_empty() && all.rejects.is_empty();
     if empty { ignored("no record is an event of ours") } else { all }
 }
 
-/// Visits the objects of a list; what is none is refused and takes no other with it.
-fn each(
-    list: &Node<'_>,
-    parts: &mut Vec<Mapped>,
-    visit: &mut dyn FnMut(&Node<'_>, &mut Vec<Mapped>),
-) {
-    match list.items() {
-        Ok(items) => {
-            for item in items {
-                match item.required_object() {
-                    Ok(object) => visit(&object, parts),
-                    Err(reject) => parts.push(refused(reject)),
-                }
-            }
+/// Visits the objects of a list, until `all` is full; what is none is refused and takes no other with it.
+fn each(list: &Node<'_>, all: &mut Mapped, visit: &mut dyn FnMut(&Node<'_>, &mut Mapped)) {
+    let items = match list.items() {
+        Ok(items) => items,
+        Err(reject) => return all.rejects.push(reject),
+    };
+    for item in items {
+        match item.required_object() {
+            Ok(object) => visit(&object, all),
+            Err(reject) => all.rejects.push(reject),
         }
-        Err(reject) => parts.push(refused(reject)),
+        if is_full(all) {
+            return;
+        }
     }
 }
 
-/// One record, with what its scope and its resource say of it.
-fn mapped(around: [&Node<'_>; 3], context: &Context) -> Mapped {
-    match event(around, context) {
-        Ok(Some(draft)) => Mapped { drafts: vec![draft], ..Mapped::default() },
-        Ok(None) => ignored("a record that is no event of ours"),
-        Err(reject) => refused(reject),
-    }
-}
-
-fn event(around: [&Node<'_>; 3], context: &Context) -> Result<Option<Draft>, Reject> {
-    let [record, _, resource] = around;
-    let own = attributes(record)?;
-    let name = record.get("eventName").text()?.map(Cow::Borrowed);
-    let name = name.or_else(|| own.get("event.name")?.as_str().map(|n| Cow::Owned(n.to_owned())));
-    let Some(name) = name.filter(|name| name.starts_with(OURS)) else { return Ok(None) };
-    let (kind, phase) = fact(&name).ok_or_else(|| {
-        record
-            .get("eventName")
-            .refuse("unknown_type", "is not `backtrail.<kind>.<phase>` of a known kind")
+/// The event that a record is, if it is one of ours; `around` is what its scope and its resource say.
+fn event(
+    record: &Node<'_>,
+    around: [&Result<Attributes, Reject>; 2],
+    context: &Context,
+) -> Result<Option<Draft>, Reject> {
+    let Some(name) = name(record)?.filter(|name| name.starts_with(OURS)) else { return Ok(None) };
+    let (kind, phase) = fact(name).ok_or_else(|| {
+        let shown: String = name.chars().take(80).collect();
+        record.refuse(
+            "unknown_type",
+            &format!("`{shown}` is not `backtrail.<kind>.<phase>` of a known kind"),
+        )
     })?;
     let when = when(record)?;
-    let all = [own, attributes(around[1])?, attributes(resource)?];
-    let mut columns = columns(&all).map_err(|reject| within(record, reject))?;
+    let [scope, resource] = around.map(|attributes| attributes.as_ref().map_err(Clone::clone));
+    let all = [&attributes(record)?, scope?, resource?];
+    let mut columns = columns(all).map_err(|reject| within(record, reject))?;
     columns.insert("occurred_at".to_owned(), json!(when.at.to_string()));
-    let event_id = all[0].get("event.id").and_then(Value::as_str).map(str::to_owned);
+    let own = Value::Object(all[0].clone());
+    let event_id =
+        Node::root(&own).get("event.id").id().map_err(|reject| within(record, reject))?;
     let emitter = all[2].get("service.name").and_then(Value::as_str).unwrap_or("default");
     let facts = Facts {
         source: MAPPER.name,
         instance: emitter.to_owned(),
         event_id: event_id.clone(),
-        event_type: Some(name.into_owned()),
+        event_type: Some(name.to_owned()),
         context,
     };
     let key = event_id.unwrap_or_else(|| native::natural_key(&columns));
@@ -151,6 +160,19 @@ fn event(around: [&Node<'_>; 3], context: &Context) -> Result<Option<Draft>, Rej
     native::put_all(&mut draft, &Node::root(&columns), &format!("otlp:{emitter}"), context)
         .map_err(|reject| within(record, reject))?;
     Ok(Some(draft))
+}
+
+/// What a record is called.
+fn name<'a>(record: &Node<'a>) -> Result<Option<&'a str>, Reject> {
+    if let Some(name) = record.get("eventName").text()? {
+        return Ok(Some(name));
+    }
+    for pair in record.get("attributes").items()? {
+        if pair.get("key").text()? == Some("event.name") {
+            return pair.at(&["value", "stringValue"]).text();
+        }
+    }
+    Ok(None)
 }
 
 /// A reject about a column of `record`, which has no path of its own.
@@ -189,7 +211,7 @@ fn nanoseconds(node: &Node<'_>) -> Result<Option<Timestamp>, Reject> {
 
 /// The columns that attributes state. The record's own count before those of its scope, these before its resource's.
 /// A record that names a service speaks of another one than its emitter, whose place then says nothing.
-fn columns(all: &[Map<String, Value>; 3]) -> Result<Map<String, Value>, Reject> {
+fn columns(all: [&Attributes; 3]) -> Result<Attributes, Reject> {
     let mut columns = Map::new();
     let elsewhere = all[0].contains_key("service.name");
     for (name, column) in NAMES {
@@ -198,7 +220,7 @@ fn columns(all: &[Map<String, Value>; 3]) -> Result<Map<String, Value>, Reject> 
             columns.entry(*column).or_insert_with(|| value.clone());
         }
     }
-    for (name, value) in &all[0] {
+    for (name, value) in all[0] {
         let Some(column) = name.strip_prefix(OURS) else { continue };
         if GIVEN.contains(&column) {
             let reason = format!("attribute `{name}`: the record itself gives this");
@@ -214,7 +236,7 @@ fn is_place(name: &str) -> bool {
 }
 
 /// The attributes of a record, a scope or a resource, by name; two of one name contradict each other.
-fn attributes(node: &Node<'_>) -> Result<Map<String, Value>, Reject> {
+fn attributes(node: &Node<'_>) -> Result<Attributes, Reject> {
     let mut all = Map::new();
     for pair in node.get("attributes").items()? {
         let key = pair.get("key");
@@ -227,29 +249,21 @@ fn attributes(node: &Node<'_>) -> Result<Map<String, Value>, Reject> {
     Ok(all)
 }
 
-/// The plain form of an `AnyValue`; `None` for the empty one. Bytes and maps, which no column takes, are an object.
+/// The plain form of an `AnyValue`; `None` for the empty one. Bytes, maps and what is none are an empty object, which no
+/// column takes.
 fn value(node: &Node<'_>) -> Option<Value> {
-    let any = node.value()?;
-    let whole = |v: &Value| match v {
-        Value::String(text) => text.parse::<i64>().ok().map(Value::from),
-        Value::Number(n) => n.as_i64().map(Value::from),
+    let mut members = node.value()?.as_object()?.iter().filter(|(_, member)| !member.is_null());
+    let (name, member) = members.next()?;
+    let plain = match (name.as_str(), member) {
+        ("stringValue", Value::String(_))
+        | ("boolValue", Value::Bool(_))
+        | ("doubleValue" | "intValue", Value::Number(_)) => Some(member.clone()),
+        ("intValue", Value::String(text)) => text.parse::<i64>().ok().map(Value::from),
+        ("arrayValue", _) => {
+            let list = node.at(&["arrayValue", "values"]).items().ok();
+            list.map(|list| list.iter().map(|item| value(item).unwrap_or_default()).collect())
+        }
         _ => None,
     };
-    let member = |key: &str| any.get(key).filter(|v| !v.is_null());
-    member("stringValue")
-        .or_else(|| member("boolValue"))
-        .cloned()
-        .or_else(|| whole(member("intValue")?))
-        .or_else(|| member("doubleValue").cloned())
-        .or_else(|| {
-            let list = node.at(&["arrayValue", "values"]).items().ok()?;
-            let list = list.iter().map(|item| value(item).unwrap_or_default());
-            member("arrayValue").map(|_| list.collect())
-        })
-        .or_else(|| {
-            ["kvlistValue", "bytesValue", "intValue"]
-                .iter()
-                .find_map(|k| member(k))
-                .map(|_| json!({}))
-        })
+    Some(plain.filter(|_| members.next().is_none()).unwrap_or_else(|| json!({})))
 }
