@@ -168,6 +168,8 @@ template, else on the object; the environment else from the label `environment`,
 | REST list of deployments | deployment/queued, started and how it stands; approval/requested, approved, rejected | `id`, `sha`, `created_at`, `updated_at`, `deployable.{started_at, finished_at, failure_reason, commit, pipeline, web_url}`, `approvals` |
 | REST list of environments | environment/created | `id`, `name`, `tier`, `created_at` |
 
+A list's times are kept by other rows than a hook's, so both stand in the log about one deployment; an approval is the same row in both.
+
 A time is RFC 3339, or `2026-04-02 09:12:00 +0200`, or the same with `UTC`. The service is the project's name in its address;
 the host is the instance, and `deployment_id` and `incident_id` are `<host>/<number>`. Severities are GitLab's: critical, high,
 medium, low are 1 to 4. Accounts called `project_…_bot`, `group_…_bot` and `alert-bot` are automation; of others it is not known.

@@ -247,6 +247,19 @@ fn one_fact_in_several_deliveries_has_one_id() {
     }
 }
 
+/// A job that ended after its deployment's row was touched, and one without a job, whose row says when.
+#[test]
+fn a_listed_deployment_ended_when_its_job_did() {
+    let mapped = result("gitlab/rest_deployments.json");
+    let ended: Vec<String> = mapped
+        .drafts
+        .iter()
+        .filter(|d| d.event.text("phase") == Some("succeeded"))
+        .map(|d| d.event.timestamp("occurred_at").unwrap().to_string())
+        .collect();
+    assert_eq!(ended, ["2026-04-02T09:04:00.000000Z", "2026-04-02T09:04:01.900000Z"]);
+}
+
 #[test]
 fn what_a_forge_does_not_say_is_absent() {
     for (sample, column) in [

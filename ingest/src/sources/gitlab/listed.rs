@@ -43,12 +43,12 @@ pub(super) fn element(node: &Node<'_>, shape: Shape, context: &Context) -> Mappe
     }
 }
 
-/// An environment says when it was made. Only its latest deployment, where it comes with it, names the server.
+/// An environment says when it was made, which tells it from one of the same number on another server: none is named.
 fn environment(node: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
-    let host = host(&node.get("last_deployment"))?;
-    let facts = facts(host, "rest/environment", context);
-    let key = format!("environment:{}", node.get("id").required_id()?);
-    let when = When::event(required_time(&node.get("created_at"))?);
+    let facts = facts(None, "rest/environment", context);
+    let at = required_time(&node.get("created_at"))?;
+    let key = format!("environment:{}:{at}", node.get("id").required_id()?);
+    let when = When::event(at);
     let mut draft = facts.draft("environment", "created", &key, when);
     draft.event.put("environment", node.get("name").required_text()?);
     put_tier(&mut draft);
@@ -104,7 +104,7 @@ impl<'a, 'c> Listed<'a, 'c> {
         if let Some(at) = time(&self.job.get("started_at"))? {
             mapped.drafts.push(self.deployment("started", "running", at)?);
         }
-        match self.standing(created) {
+        match self.standing() {
             Ok(draft) => mapped.drafts.extend(draft),
             Err(reject) => mapped.rejects.push(reject),
         }
@@ -117,7 +117,7 @@ impl<'a, 'c> Listed<'a, 'c> {
         Ok(mapped)
     }
 
-    fn standing(&self, created: Timestamp) -> Result<Option<Draft>, Reject> {
+    fn standing(&self) -> Result<Option<Draft>, Reject> {
         let status = self.node.get("status");
         let name = status.required_text()?;
         let updated = self.node.get("updated_at");
@@ -128,7 +128,7 @@ impl<'a, 'c> Listed<'a, 'c> {
                     Some(at) => at,
                     None => required_time(&updated)?,
                 };
-                let mut draft = self.deployment(phase, name, at.max(created))?;
+                let mut draft = self.deployment(phase, name, at)?;
                 draft.event.put_some("error_type", self.failure(phase)?);
                 draft
             }
