@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use backtrail_ingest::limits::{LINE_BYTES_MAX, PROTOBUF_BYTES_MAX};
+use backtrail_ingest::Context;
+use backtrail_ingest::limits::{LINE_BYTES_MAX, PROTOBUF_BYTES_MAX, REFUSED_BYTES_MAX};
 use backtrail_schemas::Delivery;
 use serde_json::json;
 
-use crate::support::{as_json, found, ids, mapped};
+use crate::support::{as_json, crate_folder, found, ids, mapped};
 use crate::traps::{Columns, Trap, check_columns, check_traps, outline, result};
 
 #[test]
@@ -160,6 +161,22 @@ fn an_envelope_changes_no_fact() {
     }
 }
 
+#[test]
+fn an_envelope_of_cdevents_is_from_cdevents() {
+    let samples = crate_folder().join("tests/samples");
+    for (sample, want) in [
+        ("cdevents/binary.json", "cdevents"),
+        ("cdevents/batch.json", "cdevents"),
+        ("cloudevents/binary.json", "cloudevents"),
+        ("cloudevents/structured.json", "cloudevents"),
+        ("cloudevents/batch_of_foreign_first.ndjson", "cdevents"),
+        ("otlp/protobuf.ndjson", "otlp"),
+    ] {
+        let (delivery, _) = found(&samples.join(sample)).remove(0).mapped(&Context::file());
+        assert_eq!(delivery.source.as_deref(), Some(want), "{sample}");
+    }
+}
+
 /// What a CSV file gives: the line, and the body or the code of the reject.
 fn rows(content: &[u8]) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +221,15 @@ fn a_bad_row_takes_no_other_with_it() {
 fn a_row_without_an_end_is_cut() {
     let mut content = b"id,name\n1,cart\n2,\"".to_vec();
     content.resize(content.len() + LINE_BYTES_MAX + (1 << 20), b'x');
-    let rows = rows(&content);
-    assert_eq!(rows.len(), 2);
-    assert_eq!(rows[1].1, "too_large");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    fs::write(&path, content).unwrap();
+    let found = found(&path);
+    assert_eq!(found.len(), 2);
+    let refused = found[1].refused.as_ref().unwrap();
+    assert_eq!(
+        (&*refused.code, found[1].delivery.body.len() <= REFUSED_BYTES_MAX),
+        ("too_large", true)
+    );
+    assert_eq!(refused.reason, format!("a row of more than {LINE_BYTES_MAX} bytes"));
 }
