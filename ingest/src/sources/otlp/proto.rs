@@ -7,6 +7,7 @@ use backtrail_schemas::Reject;
 use prost::Message;
 use serde_json::{Value, json};
 
+use super::OURS;
 use crate::limits::PROTOBUF_BYTES_MAX;
 use crate::node::reject;
 
@@ -22,11 +23,8 @@ pub(crate) fn decoded(body: &[u8]) -> Result<Value, Reject> {
             "not an ExportLogsServiceRequest; hint: a compressed body is not expanded",
         )
     })?;
-    Ok(json!({"resourceLogs": list(&request.resource_logs, ResourceLogs::json)}))
-}
-
-fn list<T>(items: &[T], form: impl Fn(&T) -> Value) -> Value {
-    items.iter().map(form).collect()
+    let resources: Value = request.resource_logs.iter().map(ResourceLogs::json).collect();
+    Ok(json!({"resourceLogs": resources}))
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -118,33 +116,68 @@ struct ArrayValue {
 
 impl ResourceLogs {
     fn json(&self) -> Value {
-        let resource =
-            self.resource.as_ref().map(|r| json!({"attributes": attributes(&r.attributes)}));
-        json!({"resource": resource, "scopeLogs": list(&self.scope_logs, ScopeLogs::json)})
+        let resource = self.resource.as_ref().and_then(|resource| attributes(&resource.attributes));
+        object([
+            ("resource", resource.map(|attributes| object([("attributes", Some(attributes))]))),
+            ("scopeLogs", list(&self.scope_logs, ScopeLogs::json)),
+        ])
     }
 }
 
 impl ScopeLogs {
     fn json(&self) -> Value {
-        let scope = self.scope.as_ref().map(|s| json!({"attributes": attributes(&s.attributes)}));
-        json!({"scope": scope, "logRecords": list(&self.log_records, LogRecord::json)})
+        let scope = self.scope.as_ref().and_then(|scope| attributes(&scope.attributes));
+        object([
+            ("scope", scope.map(|attributes| object([("attributes", Some(attributes))]))),
+            ("logRecords", list(&self.log_records, LogRecord::json)),
+        ])
     }
 }
 
 impl LogRecord {
+    /// Of a record that is none of ours nothing is needed.
     fn json(&self) -> Value {
-        json!({
-            "timeUnixNano": self.time_unix_nano.to_string(),
-            "observedTimeUnixNano": self.observed_time_unix_nano.to_string(),
-            "eventName": self.event_name,
-            "attributes": attributes(&self.attributes),
-            "body": self.body.as_ref().map(AnyValue::json),
-        })
+        if !self.is_ours() {
+            return object([]);
+        }
+        let time = |ns: u64| Some(ns).filter(|ns| *ns != 0).map(|ns| Value::from(ns.to_string()));
+        object([
+            ("timeUnixNano", time(self.time_unix_nano)),
+            ("observedTimeUnixNano", time(self.observed_time_unix_nano)),
+            ("eventName", text(&self.event_name)),
+            ("attributes", attributes(&self.attributes)),
+            ("body", self.body.as_ref().map(AnyValue::json)),
+        ])
+    }
+
+    fn is_ours(&self) -> bool {
+        let named = |pair: &KeyValue| {
+            let value = pair.value.as_ref().and_then(|value| value.any.as_ref());
+            pair.key == "event.name"
+                && matches!(value, Some(Any::Text(name)) if name.starts_with(OURS))
+        };
+        self.event_name.starts_with(OURS) || self.attributes.iter().any(named)
     }
 }
 
-fn attributes(pairs: &[KeyValue]) -> Value {
-    list(pairs, |pair| json!({"key": pair.key, "value": pair.value.as_ref().map(AnyValue::json)}))
+/// What is not there takes no memory: millions of empty messages fit into one body.
+fn object<const N: usize>(members: [(&'static str, Option<Value>); N]) -> Value {
+    let present = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(present.collect())
+}
+
+fn text(text: &str) -> Option<Value> {
+    Some(text).filter(|text| !text.is_empty()).map(Value::from)
+}
+
+fn list<T>(items: &[T], form: impl Fn(&T) -> Value) -> Option<Value> {
+    Some(items).filter(|items| !items.is_empty()).map(|items| items.iter().map(form).collect())
+}
+
+fn attributes(pairs: &[KeyValue]) -> Option<Value> {
+    list(pairs, |pair| {
+        object([("key", text(&pair.key)), ("value", pair.value.as_ref().map(AnyValue::json))])
+    })
 }
 
 impl AnyValue {
@@ -156,7 +189,8 @@ impl AnyValue {
             Some(Any::Whole(number)) => json!({"intValue": number.to_string()}),
             Some(Any::Fraction(number)) => json!({"doubleValue": number}),
             Some(Any::List(items)) => {
-                json!({"arrayValue": {"values": list(&items.values, AnyValue::json)}})
+                let values: Value = items.values.iter().map(AnyValue::json).collect();
+                json!({"arrayValue": {"values": values}})
             }
             Some(Any::Map(_)) => json!({"kvlistValue": {}}),
             Some(Any::Bytes(_)) => json!({"bytesValue": ""}),
