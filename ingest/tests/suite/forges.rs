@@ -166,6 +166,7 @@ fn one_field_with_several_forms_of_a_time_gives_instants() {
         ("gitlab/deployment_running.json", "2026-04-02T09:00:00.000000Z"),
         ("gitlab/deployment_success.json", "2026-04-02T09:04:00.000000Z"),
         ("gitlab/deployment_failed.json", "2026-04-02T09:04:00.000000Z"),
+        ("gitlab/deployment_success_after_approval.json", "2026-04-02T09:04:00.000000Z"),
         ("gitlab/incident_closed.json", "2026-04-02T09:41:00.000000Z"),
     ] {
         assert_eq!(at(sample).to_string(), want, "{sample}");

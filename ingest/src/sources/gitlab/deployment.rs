@@ -30,11 +30,13 @@ pub(super) fn changed(node: &Node<'_>, hook: &Hook<'_, '_>) -> Result<Draft, Rej
         return Err(status.unknown("unknown_type", "is not a status of a deployment"));
     };
     let id = node.get("deployment_id").required_id()?;
-    let changed = required_time(&node.get("status_changed_at"));
-    let approval = node.get("approval");
-    let (key, when) = match time(&approval.get("created_at"))? {
+    let decided = time(&node.at(&["approval", "created_at"]))?;
+    let (key, when) = match decided.filter(|_| matches!(name, "approved" | "rejected")) {
         Some(at) => (approval_key(&id, at), When::event(at)),
-        None => (format!("deployment:{id}:{name}"), When::state(changed?)),
+        None => {
+            let at = required_time(&node.get("status_changed_at"))?;
+            (format!("deployment:{id}:{name}"), When::state(at))
+        }
     };
     let mut draft = hook.draft(kind, phase, &key, when);
     put_deployment(&mut draft, node, hook, &id)?;
@@ -88,8 +90,8 @@ pub(super) fn tier(node: &Node<'_>) -> Result<Option<&'static str>, Reject> {
 fn commit<'a>(node: &Node<'a>) -> Result<Option<&'a str>, Reject> {
     let short = node.get("short_sha").text()?.unwrap_or_default();
     let whole = node.get("commit_url").text()?.and_then(|url| url.rsplit_once("/-/commit/"));
-    let whole = whole.map(|(_, sha)| sha);
-    Ok(whole.filter(|sha| sha.starts_with(short) && sha.bytes().all(|b| b.is_ascii_hexdigit())))
+    let is_whole = |sha: &str| sha.len() >= 40 && sha.bytes().all(|b| b.is_ascii_hexdigit());
+    Ok(whole.map(|(_, sha)| sha).filter(|sha| sha.starts_with(short) && is_whole(sha)))
 }
 
 /// Who asked and who decided: where both are one account, the same pseudonym shows it.
