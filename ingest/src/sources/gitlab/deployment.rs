@@ -31,12 +31,12 @@ pub(super) fn changed(node: &Node<'_>, hook: &Hook<'_, '_>) -> Result<Draft, Rej
     };
     let id = node.get("deployment_id").required_id()?;
     let decided = time(&node.at(&["approval", "created_at"]))?;
-    let (key, when) = match decided.filter(|_| matches!(name, "approved" | "rejected")) {
-        Some(at) => (approval_key(&id, at), When::event(at)),
-        None => {
-            let at = required_time(&node.get("status_changed_at"))?;
-            (format!("deployment:{id}:{name}"), When::state(at))
-        }
+    let decided = decided.filter(|_| matches!(name, "approved" | "rejected"));
+    let (key, when) = if let Some(at) = decided {
+        (approval_key(&id, at), When::event(at))
+    } else {
+        let at = required_time(&node.get("status_changed_at"))?;
+        (format!("deployment:{id}:{name}"), When::state(at))
     };
     let mut draft = hook.draft(kind, phase, &key, when);
     put_deployment(&mut draft, node, hook, &id)?;
