@@ -5,6 +5,7 @@ mod incidents;
 use std::fmt::Write;
 
 use crate::conventions::KEYS;
+use crate::sources::otlp::NAMES;
 use crate::table::sources;
 
 /// The generated files: path from the top of the project, and content.
@@ -20,7 +21,9 @@ fn page() -> String {
         let _ = writeln!(page, "| `{}` | {} |", s.name, cells.join(" | "));
     }
     let keys: Vec<String> = KEYS.iter().map(|(key, _)| format!("`{key}`")).collect();
-    page.push_str(&BODY.replace("{keys}", &keys.join(", ")));
+    let names: Vec<String> =
+        NAMES.iter().map(|(name, column)| format!("`{name}` → `{column}`")).collect();
+    page.push_str(&BODY.replace("{keys}", &keys.join(", ")).replace("{names}", &names.join(", ")));
     page.push_str(&incidents::sections());
     page
 }
@@ -45,15 +48,17 @@ const BODY: &str = r"
 - **One delivery per file**: JSON, or YAML for Argo Rollouts. A file `x.headers.json` beside `x.json` holds its headers.
 - **One delivery per line**: `.ndjson` and `.jsonl`, and any file one of whose first two lines is an object of its own. A
   line that is no JSON is quarantined with its number; the others are read.
+- **One delivery per row**: `.csv`, whose first row names the columns. A row's column `data` is the delivery where there is
+  one (DevLake's raw tables); else the row is one object of its texts, without the empty ones.
 - **Recorded deliveries**: an object with `body` (text) or `body_base64`, and where known `received_at`, `source`,
   `headers` and `mode` (`push`, `poll`, `file`). It keeps what a bare body loses. `received_at` and `mode` are believed
   under a simulated clock only.
-- **Recognition** (`--source auto`): headers first (`X-GitHub-Event`, `X-PagerDuty-Signature`, `ce-type`, a CloudEvents
-  content type), then the shape of the body. What could be from two sources, or from none, is quarantined.
-- A body has at most 25 MiB, an event at most 64 KiB in canonical form.
+- **Recognition** (`--source auto`): headers first (`X-GitHub-Event`, `X-Gitlab-Event`, `X-PagerDuty-Signature`, `ce-type`,
+  the content types of CloudEvents and protobuf), then the shape of the body. What could be from two sources, or from none, is quarantined.
+- A body has at most 25 MiB, one in protobuf 4 MiB, an event at most 64 KiB in canonical form.
 
-Why a delivery or an element of one is quarantined, by code: `bad_json`, `bad_yaml`, `bad_text`, `empty_body`,
-`bad_record`, `too_large`, `nested_archive` (the bytes); `unknown_source`, `unknown_type`, `unsupported_version`,
+Why a delivery or an element of one is quarantined, by code: `bad_json`, `bad_yaml`, `bad_text`, `bad_csv`,
+`bad_protobuf`, `empty_body`, `bad_record`, `too_large`, `nested_archive` (the bytes); `unknown_source`, `unknown_type`, `unsupported_version`,
 `unmapped_type` (a type that carries no fact of ours), `unmapped_state`, `stale_status` (the kind of delivery);
 `missing_field`, `unknown_field`, `forbidden_field`, `wrong_type`, `bad_time`, `bad_value` (its content); `no_fact`.
 
@@ -105,13 +110,23 @@ the label. `service.published` names no version and is unmapped, as are custom e
 | deployment_status | queued, pending, waiting → deployment/queued; in_progress → started; success → succeeded; failure, error → failed; inactive → superseded | `deployment_status.{id, state, environment, creator, description, log_url, target_url, created_at}`, and the deployment |
 | deployment_review | approval/requested, approved, rejected, one per environment | `workflow_run`, `environment` or `workflow_job_runs[].environment`, `requestor`, `approver`, `comment`, `since` (else when it arrived) |
 | issues with the label `incident` | opened, labeled with it → incident/reported; closed → resolved, as not planned or duplicate → cancelled; reopened → reopened; unlabeled → cancelled; another severity label → severity_changed; edited, deleted, transferred → annotated | `issue.{id, number, title, body, labels, created_at, closed_at, updated_at}`, `sender` |
-| REST list of deployments, of statuses | the same facts | `repository_url`, `deployment_url` name what the webhook says apart |
+| deployment_protection_rule | approval/requested | `deployment`, `environment`, `deployment_callback_url` |
+| workflow_job with a deployment | queued, waiting → deployment/queued; in_progress → started; completed → succeeded, failed, cancelled | `workflow_job.{id, run_id, conclusion, started_at, completed_at}`, and the deployment |
+| workflow_run of a name as below | requested → deployment/queued; in_progress → started; completed → succeeded, failed, cancelled | `workflow_run.{id, run_attempt, name, head_sha, head_branch, head_commit.timestamp, conclusion, triggering_actor, run_started_at, updated_at}` |
+| any other workflow_run | verification/started, passed, failed, inconclusive, skipped | the same |
+| release: published, released, prereleased | artifact/published, once | `release.{id, tag_name, published_at, author, name}` |
+| REST list of deployments, of statuses, of runs | the same facts | `repository_url`, `deployment_url` name what the webhook says apart |
+| DevLake's rows of GraphQL deployments | deployment/queued, and its statuses, else the latest | `DatabaseId`, `CommitOid`, `Statuses.nodes`, `LatestStatus`; a status has no number there, so it does not meet the webhook's row |
 
 The service is the payload's `service`, else the repository's name. Production is `production_environment` true, else the
 environment's name (Actions writes false whatever the name). With task `rollback` or `rollback_of` in the payload every
 status is a rollback's too: requested, started, succeeded, failed; `rollback_id` is the payload's, else
 `github:<deployment id>`. People are their account numbers; logins that end in `[bot]` are automation. Other events are
-unmapped; a ping is ignored.
+unmapped; a ping, a job that deploys nothing, a run that was only requested and edits of releases are ignored.
+
+A workflow is a deployment only by its name: `Deploy [SERVICE] to ENVIRONMENT`, `Rollback [SERVICE] in ENVIRONMENT`, each
+one word. Its jobs should name no `environment:`, since GitHub reports those deployments itself. `deployment_id` is
+`run:<id>:<attempt>`: a run again of an old workflow is another deployment of its old commit, and order shows that it goes back.
 
 `incident_id` is `owner/name#number`. A label such as `SEV-2` is the severity, a line `root cause: <commit>` of the issue's
 text is `commit_sha`; which deployment that was is not concluded from it. Issues without the label are ignored.
@@ -152,4 +167,58 @@ pod template's annotation `resource.opentelemetry.io/service.version`, else its 
 tag of the image of the container named like the rollout, or of the only one. Place comes from the annotations
 `resource.opentelemetry.io/` + `service.name`, `deployment.environment.name`, `cloud.region`, `k8s.cluster.name` on the pod
 template, else on the object; the environment else from the label `environment`, the service else from the rollout's name.
+
+## gitlab
+
+| delivery | event | from |
+|---|---|---|
+| Deployment Hook: created, running, success, failed, canceled, skipped | deployment/queued, started, succeeded, failed, cancelled | `deployment_id`, `status_changed_at`, `environment`, `environment_tier`, `commit_url`, `ref`, `user`, `deployable_url`, `project` |
+| blocked; approved, rejected | approval/requested; approved, rejected | `approver`, `approval.{created_at, comment, approval_rule.{required_approvals, access_level_description}}`; the requester is `user` |
+| Issue Hook of type Incident: open, reopen, close | incident/reported, reopened, resolved; merged when closed as a duplicate or moved | `object_attributes.{id, title, severity, created_at, updated_at, closed_at, duplicated_to_id, moved_to_id, url}`, `user` |
+| update: `changes.escalation_status`, `changes.severity` | incident/acknowledged, unacknowledged, resolved, cancelled (ignored); severity_changed | the same, at `updated_at` |
+| Feature Flag Hook | flag/turned_on, turned_off | `object_attributes.{id, name, active}`; when it arrived, so a bare body is refused |
+| REST list of deployments | deployment/queued, started and how it stands; approval/requested, approved, rejected | `id`, `sha`, `created_at`, `updated_at`, `deployable.{started_at, finished_at, failure_reason, commit, pipeline, web_url}`, `approvals` |
+| REST list of environments | environment/created | `id`, `name`, `tier`, `created_at` |
+
+A list's times are kept by other rows than a hook's, so both stand in the log about one deployment; an approval is the same row in both.
+
+A time is RFC 3339, or `2026-04-02 09:12:00 +0200`, or the same with `UTC`. The service is the project's name in its address;
+the host is the instance, and `deployment_id` and `incident_id` are `<host>/<number>`. Severities are GitLab's: critical, high,
+medium, low are 1 to 4. Accounts called `project_…_bot`, `group_…_bot` and `alert-bot` are automation; of others it is not known.
+A rule for one account names a person, so `approver_role` is that of groups and roles only. Pipelines, jobs and releases are
+ignored, since Deployment Hooks tell the same.
+
+## otlp
+
+A record counts if its `eventName`, else its attribute `event.name`, is `backtrail.<kind>.<phase>` of [events.md](events.md)
+(not kinds ingest and ledger); others are passed over. Each bad element is refused by itself. `timeUnixNano` is the time; where it
+is 0, `observedTimeUnixNano` with `time_basis` receipt. Attributes of the record count before those of its scope and resource:
+
+{names}
+
+`backtrail.<column>` on the record gives any other column, text or person of the native form; the record's body, where it is a
+text, is the `message`. A record that names a `service.name` of its own speaks of another service than its emitter: place and
+version of the resource are not taken then. With `event.id` a record keeps its identity whatever it says.
+
+In protobuf (`Content-Type: application/x-protobuf`) a body is an ExportLogsServiceRequest; compressed bodies are not expanded.
+
+## cloudevents
+
+The data of an envelope (`data`, `data_base64`, or the body in binary mode) is mapped as the source whose shape it has; CDEvents
+as such. Headers that are not the envelope's stay; the types `dev.knative.source.github.<event>` and
+`dev.knative.sources.gitlab.<event>` stand for the event's header. Anything else is unmapped, also an envelope in an envelope.
+
+## octopus
+
+| delivery | event | from |
+|---|---|---|
+| DeploymentQueued, Started, Resumed, Succeeded, Failed | deployment/queued, started, resumed, succeeded, failed | `Payload.Event.{Id, Category, Occurred, RelatedDocumentIds, Message, MessageReferences, UserId, Username, IsService}`, `Payload.ServerUri` |
+| TaskCanceled of a deployment; GuidedFailureInterruptionRaised | deployment/cancelled; paused | the same |
+| ManualInterventionInterruptionRaised | approval/requested | the same |
+| REST list of deployments | deployment/queued | `Id`, `Created`, `Name`, `Changes[].Version` (the last), `TaskId`, `DeployedById`, `DeployedBy`, `Comments` |
+| REST list of releases | artifact/published | `Id`, `Version`, `Assembled`, `BuildInformation` (when one) |
+
+Service, environment and version are what the message calls the documents that it refers to. A list has their ids only
+(attributes `project_id`, `environment_id`), and the environment in a default name `Deploy to <environment>`. Events about
+documents and users are ignored, other categories unmapped.
 ";

@@ -6,6 +6,7 @@ use backtrail_schemas::{Delivery, Reject};
 use serde_json::{Value, json};
 
 use crate::node::reject;
+use crate::sources::otlp;
 
 /// A parsed body.
 pub(crate) struct Document {
@@ -15,8 +16,11 @@ pub(crate) struct Document {
     pub(crate) yaml: bool,
 }
 
-/// Reads the body of `delivery`: JSON, the `payload` field of a form, or YAML.
+/// Reads the body of `delivery`: JSON, the `payload` field of a form, YAML, or protobuf where the headers say so.
 pub(crate) fn parse(delivery: &Delivery) -> Result<Document, Reject> {
+    if otlp::is_protobuf(delivery) {
+        return Ok(Document { value: otlp::decoded(&delivery.body)?, yaml: false });
+    }
     let body = unwrapped(delivery);
     let start = body.iter().find(|b| !b.is_ascii_whitespace());
     match start {

@@ -3,6 +3,10 @@
 /// The largest body of one delivery, in bytes: GitHub, the most generous sender that we read, caps its bodies there.
 pub const BODY_BYTES_MAX: usize = 25 << 20;
 
+/// The largest protobuf body, in bytes: what gRPC takes by default, where the format comes from. Its empty elements take
+/// two bytes each and many times that in memory.
+pub const PROTOBUF_BYTES_MAX: usize = 4 << 20;
+
 /// The longest line of an NDJSON file, in bytes: a recorded delivery with the largest body as JSON text or base64, and
 /// its headers.
 pub const LINE_BYTES_MAX: usize = 2 * BODY_BYTES_MAX + HEADERS_BYTES_MAX;
@@ -28,6 +32,9 @@ pub const FOLDER_DEPTH_MAX: usize = 64;
 /// How many events and rejects one delivery may give: each is a row, and one delivery is appended at once. Lists are
 /// paged at a few hundred by those who send them.
 pub const DELIVERY_EVENTS_MAX: usize = 10_000;
+
+/// How many elements any list in a delivery may have: ten times the events that it may give, for those that carry none.
+pub const LIST_ELEMENTS_MAX: usize = 10 * DELIVERY_EVENTS_MAX;
 
 /// How many deliveries are appended at once: enough that the disk's flushes are shared by many, few enough that the first
 /// receipts come soon.

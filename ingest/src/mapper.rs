@@ -44,6 +44,10 @@ pub fn mappers() -> &'static [Mapper] {
         sources::servicenow::MAPPER,
         sources::jira::MAPPER,
         sources::launchdarkly::MAPPER,
+        sources::gitlab::MAPPER,
+        sources::otlp::MAPPER,
+        sources::cloudevents::MAPPER,
+        sources::octopus::MAPPER,
     ]
 }
 
@@ -81,7 +85,7 @@ fn recognised(delivery: &Delivery) -> Result<(&'static Mapper, Document), Reject
 
 /// Drafts that are events, rejects that say where, and never nothing.
 fn completed(mut mapped: Mapped, delivery: &Delivery, context: &Context) -> Mapped {
-    if mapped.drafts.len() + mapped.rejects.len() > DELIVERY_EVENTS_MAX {
+    if is_full(&mapped) {
         let reason = format!("more than {DELIVERY_EVENTS_MAX} elements");
         mapped = refused(reject("too_large", reason));
     }
@@ -98,6 +102,11 @@ fn completed(mut mapped: Mapped, delivery: &Delivery, context: &Context) -> Mapp
         reject.reason = located(&delivery.origin, &reject.reason);
     }
     mapped
+}
+
+/// Whether a delivery gives more than it may: the rest of it need not be looked at.
+pub(crate) fn is_full(mapped: &Mapped) -> bool {
+    mapped.drafts.len() + mapped.rejects.len() > DELIVERY_EVENTS_MAX
 }
 
 /// A delivery that is one reject.
@@ -117,6 +126,9 @@ pub(crate) fn gathered(parts: impl IntoIterator<Item = Mapped>) -> Mapped {
         all.drafts.extend(part.drafts);
         all.rejects.extend(part.rejects);
         all.ignored = all.ignored.or(part.ignored);
+        if is_full(&all) {
+            break;
+        }
     }
     if !(all.drafts.is_empty() && all.rejects.is_empty()) {
         all.ignored = None;

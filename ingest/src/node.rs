@@ -4,6 +4,8 @@ use backtrail_schemas::{Reject, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
 
+use crate::limits::LIST_ELEMENTS_MAX;
+
 /// What Go writes for a time that was never set.
 const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
@@ -65,6 +67,11 @@ impl<'a> Node<'a> {
             Some(Value::Array(list)) => list,
             Some(_) => return Err(self.is_no("a list")),
         };
+        if list.len() > LIST_ELEMENTS_MAX {
+            return Err(
+                self.refuse("too_large", &format!("more than {LIST_ELEMENTS_MAX} elements"))
+            );
+        }
         let path = &self.path;
         let node = |(at, value)| Self { value: Some(value), path: format!("{path}[{at}]") };
         Ok(list.iter().enumerate().map(node).collect())

@@ -18,11 +18,7 @@ pub(crate) fn recognise(delivery: &Delivery, body: &Value) -> Result<&'static Ma
         });
     }
     let by_headers: Vec<&Mapper> = mappers().iter().filter(|m| (m.claims)(delivery)).collect();
-    let candidates = if by_headers.is_empty() {
-        mappers().iter().filter(|m| (m.looks)(body)).collect()
-    } else {
-        by_headers
-    };
+    let candidates = if by_headers.is_empty() { by_shape(body) } else { by_headers };
     match candidates.as_slice() {
         [one] => Ok(one),
         [] => Err(reject(
@@ -34,4 +30,9 @@ pub(crate) fn recognise(delivery: &Delivery, body: &Value) -> Result<&'static Ma
             Err(reject("unknown_source", format!("could be from {}", names.join(" or "))))
         }
     }
+}
+
+/// The mappers whose shape the body has.
+pub(crate) fn by_shape(body: &Value) -> Vec<&'static Mapper> {
+    mappers().iter().filter(|m| (m.looks)(body)).collect()
 }

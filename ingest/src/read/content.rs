@@ -1,4 +1,4 @@
-//! One file: one delivery, or one per line.
+//! One file: one delivery, or one per line or row.
 
 use std::io::{BufRead, Read};
 
@@ -20,6 +20,9 @@ impl<E: From<Error>> Reader<'_, E> {
         let named = |suffixes: &[&str]| suffixes.iter().any(|s| lower.ends_with(s));
         if named(&[".ndjson", ".jsonl"]) {
             return self.lines(name, reader, Vec::new());
+        }
+        if named(&[".csv"]) {
+            return self.rows(name, reader);
         }
         if beside.is_some() || named(&[".yaml", ".yml"]) {
             return self.whole(name, reader, &[], beside);

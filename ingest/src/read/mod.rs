@@ -7,6 +7,7 @@
 mod archive;
 mod content;
 mod record;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};

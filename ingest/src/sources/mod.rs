@@ -3,11 +3,15 @@
 pub(crate) mod alertmanager;
 pub(crate) mod argo;
 pub(crate) mod cdevents;
+pub(crate) mod cloudevents;
 pub(crate) mod datadog;
 pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod jira;
 pub(crate) mod launchdarkly;
 pub(crate) mod native;
+pub(crate) mod octopus;
 pub(crate) mod opsgenie;
+pub(crate) mod otlp;
 pub(crate) mod pagerduty;
 pub(crate) mod servicenow;

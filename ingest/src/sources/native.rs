@@ -110,16 +110,29 @@ fn event(node: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
         None => facts.draft(kind, phase, &natural_key(object), when),
     };
     draft.event.put_some("time_basis", basis);
-    for (name, value) in object.iter().collect::<BTreeMap<_, _>>() {
+    put_all(&mut draft, node, &format!("native:{instance}"), context)?;
+    Ok(draft)
+}
+
+/// Puts every member of the object at `node` into the column, the text or the people that it is called after;
+/// `directory` issued the accounts of people.
+pub(super) fn put_all(
+    draft: &mut Draft,
+    node: &Node<'_>,
+    directory: &str,
+    context: &Context,
+) -> Result<(), Reject> {
+    let object = node.value().and_then(Value::as_object);
+    for (name, value) in object.into_iter().flatten().collect::<BTreeMap<_, _>>() {
         let known = ENVELOPE.contains(&name.as_str()) || name == "time_basis" || value.is_null();
         if !known {
-            put(&mut draft, &node.get(name), name, instance, context)?;
+            put(draft, &node.get(name), name, directory, context)?;
         }
     }
-    if let (None, Some(kind)) = (draft.event.text("actor_kind"), actor_kind(&draft)) {
+    if let (None, Some(kind)) = (draft.event.text("actor_kind"), actor_kind(draft)) {
         draft.event.put("actor_kind", kind);
     }
-    Ok(draft)
+    Ok(())
 }
 
 /// Refuses claims that a native event may not make: another profile, another source, the ledger's own kind.
@@ -141,7 +154,7 @@ fn check_claims(node: &Node<'_>, kind: &str) -> Result<(), Reject> {
 
 /// The stated columns of [`KEY`], each as name, length and text, in the order of that list. A time is the instant, so
 /// that its spelling does not matter.
-fn natural_key(object: &Map<String, Value>) -> String {
+pub(super) fn natural_key(object: &Map<String, Value>) -> String {
     let mut key = String::new();
     for name in KEY {
         let text = match object.get(*name) {
@@ -162,7 +175,7 @@ fn put(
     draft: &mut Draft,
     node: &Node<'_>,
     name: &str,
-    instance: &str,
+    directory: &str,
     context: &Context,
 ) -> Result<(), Reject> {
     if let Some(field) = TEXT_FIELDS.iter().find(|field| **field == name) {
@@ -182,7 +195,7 @@ fn put(
         return Err(node.refuse("forbidden_field", "is not for a source to say"));
     }
     if column.holds_people() {
-        return people(draft, node, column, instance);
+        return people(draft, node, column, directory);
     }
     if name == "attributes" {
         return attributes(draft, node);
@@ -213,28 +226,28 @@ fn people(
     draft: &mut Draft,
     node: &Node<'_>,
     column: &Column,
-    instance: &str,
+    directory: &str,
 ) -> Result<(), Reject> {
     let accounts = match column.ty {
         Type::StringList => texts(node)?,
         _ => node.text()?.map(str::to_owned).into_iter().collect(),
     };
     for account in accounts {
-        let who = identity(&account, instance).map_err(|what| node.refuse("bad_value", what))?;
+        let who = identity(&account, directory).map_err(|what| node.refuse("bad_value", what))?;
         draft.people.push((column.name, who));
     }
     Ok(())
 }
 
-/// `bot:x` is automation, `vendor:x` a vendor, anything else a person's account at this instance.
-fn identity(account: &str, instance: &str) -> Result<Identity, &'static str> {
+/// `bot:x` is automation, `vendor:x` a vendor, anything else a person's account in the directory.
+fn identity(account: &str, directory: &str) -> Result<Identity, &'static str> {
     match account.split_once(':') {
         Some(("bot" | "vendor", "")) => Err("names nobody"),
         Some(("bot", name)) => Ok(Identity::Bot(name.to_owned())),
         Some(("vendor", name)) => Ok(Identity::Vendor(name.to_owned())),
         Some(("person", _)) => Err("is a pseudonym; give the account"),
         _ => Ok(Identity::Person {
-            directory: format!("native:{instance}"),
+            directory: directory.to_owned(),
             id: account.to_owned(),
             name: None,
         }),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod envelopes;
+mod forges;
 mod golden;
 mod identity;
 mod incidents;

@@ -19,6 +19,10 @@ pub(crate) const SOURCES: &[&str] = &[
     "servicenow",
     "jira",
     "launchdarkly",
+    "gitlab",
+    "otlp",
+    "cloudevents",
+    "octopus",
 ];
 
 pub(crate) fn crate_folder() -> &'static Path {

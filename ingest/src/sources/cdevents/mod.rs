@@ -10,6 +10,7 @@ use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject};
 use data_encoding::BASE64;
 use serde_json::Value;
 
+use super::cloudevents;
 use crate::context::Context;
 use crate::conventions::Conventions;
 use crate::facts::{Facts, When, put_tier};
@@ -22,36 +23,43 @@ pub(crate) const MAPPER: Mapper = Mapper { name: "cdevents", yaml: false, claims
 /// The versions of the specification whose shapes are read: `context.version` up to 0.4, `context.specversion` since.
 const VERSIONS: &[&str] = &["0.3", "0.4", "0.5", "0.6"];
 
-fn claims(delivery: &Delivery) -> bool {
-    let cloud =
-        |t: &str| t.trim_start().to_ascii_lowercase().starts_with("application/cloudevents");
-    delivery.header("content-type").is_some_and(cloud) || delivery.header("ce-type").is_some()
+/// In an envelope the type tells; of several in a batch one is enough, since the others are read all the same.
+pub(super) fn claims(delivery: &Delivery) -> bool {
+    let named = delivery.header("ce-type").is_some_and(is_type);
+    let body =
+        || std::str::from_utf8(&delivery.body).is_ok_and(|text| text.contains("\"dev.cdevents"));
+    named || (cloudevents::is_structured(delivery) && body())
 }
 
 fn looks(body: &Value) -> bool {
     let first = body.as_array().map_or(Some(body), |list| list.first());
     let bare = |v: &Value| v["context"]["type"].is_string() && v["subject"].is_object();
-    let cloud = |v: &Value| v["type"].as_str().is_some_and(|t| t.starts_with("dev.cdevents"));
+    let cloud = |v: &Value| v["type"].as_str().is_some_and(is_type);
     first.is_some_and(|v| bare(v) || cloud(v))
 }
 
+/// Whether an event of this type is one of CDEvents.
+pub(super) fn is_type(name: &str) -> bool {
+    name.starts_with("dev.cdevents")
+}
+
 /// A batch gives per element: one bad element does not take the others with it.
-fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
+fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     let root = Node::root(body);
     match root.items() {
         Ok(elements) if elements.is_empty() => ignored("an empty batch"),
-        Ok(elements) => gathered(elements.iter().map(|e| element(e, context))),
-        Err(_) => element(&root, context),
+        Ok(elements) => {
+            gathered(elements.iter().map(|e| cloudevents::element(e, delivery, context)))
+        }
+        Err(_) => cloudevents::element(&root, delivery, context),
     }
 }
 
-fn element(node: &Node<'_>, context: &Context) -> Mapped {
-    let (ty, encoded) = (node.get("type"), node.get("data_base64"));
-    let foreign = matches!(ty.text(), Ok(Some(name)) if !name.starts_with("dev.cdevents"));
+/// One event, bare or in an envelope.
+pub(super) fn element(node: &Node<'_>, context: &Context) -> Mapped {
+    let encoded = node.get("data_base64");
     let mapped = if node.get("context").exists() {
         cdevent(node, context)
-    } else if foreign {
-        Err(ty.unknown("unknown_type", "is not a CDEvents type"))
     } else if encoded.exists() {
         decoded(&encoded).and_then(|data| cdevent(&Node::root(&data), context))
     } else if node.get("data").exists() {

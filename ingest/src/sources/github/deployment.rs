@@ -1,10 +1,11 @@
 //! Deployments and their statuses, from webhooks and from the REST lists.
 
-use backtrail_schemas::{Draft, Reject};
+use backtrail_schemas::{Draft, Mapped, Reject};
 
-use super::Hook;
+use super::{Hook, workflow};
 use crate::conventions::Conventions;
 use crate::facts::{When, put_actor, put_text, put_tier};
+use crate::mapper::ignored;
 use crate::node::Node;
 
 /// The task by which shops that have a rollback button mark it.
@@ -76,6 +77,43 @@ pub(super) fn listed_status(node: &Node<'_>, hook: &Hook<'_>) -> Result<Vec<Draf
     draft.event.put("repository", hook.repository_url());
     put_environment(&mut draft, node.get("environment").text()?, None);
     Ok(vec![draft])
+}
+
+/// Webhook `workflow_job`: how a job goes that deploys. What waits is the deployment that was asked for.
+pub(super) fn job(node: &Node<'_>, hook: &Hook<'_>) -> Result<Mapped, Reject> {
+    let about = node.get("deployment");
+    if !about.exists() {
+        return Ok(ignored("a job that deploys nothing"));
+    }
+    let (action, job) = (node.get("action"), node.get("workflow_job").required_object()?);
+    let (at, phase) = match action.required_text()? {
+        "queued" | "waiting" => (None, "queued"),
+        "in_progress" => (Some(job.get("started_at")), "started"),
+        "completed" => (Some(job.get("completed_at")), workflow::end(&job.get("conclusion"))?),
+        _ => return Err(action.unknown("unmapped_type", "is not an action of a job that is read")),
+    };
+    let mut drafts = match at {
+        None => listed(&about.required_object()?, hook)?,
+        Some(at) => {
+            let deployment = Deployment::read(&about.required_object()?)?;
+            let key = format!("workflow_job:{}", job.get("id").required_id()?);
+            let when = When::event(at.required_time()?);
+            let mut drafts = Vec::new();
+            for (kind, phase) in deployment.kinds(phase, phase) {
+                let mut draft = hook.facts.draft(kind, phase, &key, when);
+                deployment.put(&mut draft, hook, about.get("environment").text()?)?;
+                draft.event.put_some("outcome", job.get("conclusion").text()?);
+                put_text(&mut draft, "url", &job.get("html_url"))?;
+                drafts.push(draft);
+            }
+            drafts
+        }
+    };
+    for draft in &mut drafts {
+        draft.event.put_some("pipeline_run_id", job.get("run_id").id()?);
+        draft.event.put_some("pipeline", job.get("workflow_name").text()?);
+    }
+    Ok(Mapped { drafts, ..Mapped::default() })
 }
 
 fn status_draft(

@@ -1,12 +1,15 @@
-//! GitHub: webhooks `deployment`, `deployment_status`, `deployment_review`, the REST lists of the first two, and `issues`
-//! that are incidents by their label.
+//! GitHub: webhooks of deployments, their reviews and protection rules, of workflow runs and jobs, and of releases; the
+//! REST lists of deployments, statuses and runs; the rows that `DevLake` keeps of the GraphQL answer.
 //!
 //! GitHub has no rollback. A deployment is one only by convention: its task is `rollback`, or its payload names what it
 //! rolls back; else order decides later.
 
 mod deployment;
+mod graphql;
 mod issues;
+mod release;
 mod review;
+mod workflow;
 
 use backtrail_schemas::{Delivery, Identity, Mapped, Reject};
 use serde_json::Value;
@@ -26,7 +29,8 @@ fn claims(delivery: &Delivery) -> bool {
 }
 
 fn looks(body: &Value) -> bool {
-    let first = body.as_array().map_or(Some(body), |list| list.first());
+    let list = body.as_array().or_else(|| body["workflow_runs"].as_array());
+    let first = list.map_or(Some(body), |list| list.first());
     first.is_some_and(|v| {
         shape(v).is_some() || (v["repository"]["full_name"].is_string() && v["sender"].is_object())
     })
@@ -36,20 +40,31 @@ fn looks(body: &Value) -> bool {
 fn shape(body: &Value) -> Option<&'static str> {
     let has = |key: &str| body.get(key).is_some_and(Value::is_object);
     let listed = |key: &str| body[key].as_str().is_some_and(|url| url.contains("/deployments/"));
-    let decided = has("workflow_run") && body["since"].is_string();
-    let other = has("workflow_job") || body.get("deployment_callback_url").is_some();
-    if has("deployment_status") && has("deployment") {
+    let text = |pointer: &str| body.pointer(pointer).is_some_and(Value::is_string);
+    let action = body["action"].is_string();
+    if has("deployment") && body["deployment_callback_url"].is_string() {
+        Some("deployment_protection_rule")
+    } else if has("deployment_status") && has("deployment") {
         Some("deployment_status")
-    } else if other {
-        None
+    } else if has("workflow_job") && action {
+        Some("workflow_job")
     } else if has("deployment") {
         Some("deployment")
-    } else if decided && (body.get("reviewers").is_some() || has("approver")) {
-        Some("deployment_review")
+    } else if has("workflow_run") && body["since"].is_string() {
+        let decided = body.get("reviewers").is_some() || has("approver");
+        decided.then_some("deployment_review")
+    } else if action && text("/workflow_run/head_sha") {
+        Some("workflow_run")
+    } else if action && text("/release/tag_name") {
+        Some("release")
     } else if listed("deployment_url") && body["state"].is_string() {
         Some("rest/deployment_status")
     } else if listed("statuses_url") && body["sha"].is_string() {
         Some("rest/deployment")
+    } else if body["run_attempt"].is_number() && body["head_sha"].is_string() {
+        Some("rest/workflow_run")
+    } else if body["DatabaseId"].is_number() && body["CommitOid"].is_string() {
+        Some("graphql/deployment")
     } else if body["zen"].is_string() && body.get("hook_id").is_some() {
         Some("ping")
     } else if has("issue") && body["action"].is_string() && body.get("comment").is_none() {
@@ -61,7 +76,9 @@ fn shape(body: &Value) -> Option<&'static str> {
 
 fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     let root = Node::root(body);
-    match root.items() {
+    let page = root.get("workflow_runs");
+    let list = if page.exists() { page } else { root.clone() };
+    match list.items() {
         Ok(elements) if elements.is_empty() => ignored("an empty list"),
         Ok(elements) => gathered(elements.iter().map(|e| element(e, delivery, context))),
         Err(_) => element(&root, delivery, context),
@@ -76,31 +93,39 @@ fn element(node: &Node<'_>, delivery: &Delivery, context: &Context) -> Mapped {
             "is no event that is read; X-GitHub-Event is not there to name it",
         ));
     };
-    let hook = |node: &Node<'_>| Hook::new(node, name, delivery, context);
+    if name == "ping" {
+        return ignored("a ping");
+    }
+    event(node, name, delivery, context).unwrap_or_else(refused)
+}
+
+fn event(
+    node: &Node<'_>,
+    name: &str,
+    delivery: &Delivery,
+    context: &Context,
+) -> Result<Mapped, Reject> {
+    let hook = || Hook::new(node, name, delivery, context);
     let drafts = match name {
-        "ping" => return ignored("a ping"),
-        "deployment" => hook(node).and_then(|hook| deployment::created(node, &hook)),
-        "deployment_status" => hook(node).and_then(|hook| deployment::status(node, &hook)),
-        "deployment_review" => hook(node).and_then(|hook| review::decided(node, &hook, delivery)),
-        "issues" => {
-            return hook(node).map_or_else(refused, |hook| issues::changed(node, &hook));
-        }
-        "rest/deployment" => hook(node).and_then(|hook| deployment::listed(node, &hook)),
-        "rest/deployment_status" => {
-            hook(node).and_then(|hook| deployment::listed_status(node, &hook))
-        }
+        "deployment" => deployment::created(node, &hook()?)?,
+        "deployment_status" => deployment::status(node, &hook()?)?,
+        "deployment_review" => review::decided(node, &hook()?, delivery)?,
+        "issues" => return Ok(issues::changed(node, &hook()?)),
+        "deployment_protection_rule" => review::held_back(node, &hook()?)?,
+        "rest/deployment" => deployment::listed(node, &hook()?)?,
+        "rest/deployment_status" => deployment::listed_status(node, &hook()?)?,
+        "graphql/deployment" => graphql::listed(node, &hook()?)?,
+        "workflow_job" => return deployment::job(node, &hook()?),
+        "workflow_run" => return workflow::run(node, &hook()?),
+        "rest/workflow_run" => return workflow::listed(node, &hook()?),
+        "release" => return release::changed(node, &hook()?),
         other => {
             let shown: String = other.chars().take(60).collect();
-            Err(reject(
-                "unmapped_type",
-                format!("event `{shown}` carries no fact that the log keeps"),
-            ))
+            let reason = format!("event `{shown}` carries no fact that the log keeps");
+            return Err(reject("unmapped_type", reason));
         }
     };
-    match drafts {
-        Ok(drafts) => Mapped { drafts, ..Mapped::default() },
-        Err(reject) => refused(reject),
-    }
+    Ok(Mapped { drafts, ..Mapped::default() })
 }
 
 /// What every GitHub delivery has in common.
@@ -123,6 +148,7 @@ impl<'c> Hook<'c> {
         let urls = [
             repository.get("html_url"),
             node.get("repository_url"),
+            node.at(&["Repository", "Url"]),
             node.get("deployment_url"),
             node.get("url"),
         ];

@@ -59,6 +59,35 @@ pub(super) fn decided(
     Ok(drafts)
 }
 
+/// Webhook `deployment_protection_rule`: an app is asked whether a deployment may go on.
+pub(super) fn held_back(node: &Node<'_>, hook: &Hook<'_>) -> Result<Vec<Draft>, Reject> {
+    let action = node.get("action");
+    if action.required_text()? != "requested" {
+        return Err(action.unknown("unmapped_type", "is not an action of a rule that is read"));
+    }
+    let deployment = node.get("deployment").required_object()?;
+    let id = deployment.get("id").required_id()?;
+    // Each app that guards the environment is asked by a webhook of its own.
+    let app = node.at(&["installation", "id"]).id()?.unwrap_or_default();
+    let when = When::state(deployment.get("updated_at").required_time()?);
+    let key = format!("deployment_protection_rule:{id}:{app}");
+    let mut draft = hook.facts.draft("approval", "requested", &key, when);
+    draft.event.put("deployment_id", id);
+    draft.event.put("service", hook.repository_name());
+    draft.event.put("environment", node.get("environment").required_text()?);
+    put_tier(&mut draft);
+    draft.event.put("repository", hook.repository_url());
+    draft.event.put_some("commit_sha", deployment.get("sha").text()?);
+    draft.event.put_some("ref", deployment.get("ref").text()?);
+    let callback = node.get("deployment_callback_url").required_text()?;
+    let run = callback.split_once("/actions/runs/").and_then(|(_, rest)| rest.split('/').next());
+    draft.event.put_some("pipeline_run_id", run.filter(|run| !run.is_empty()));
+    draft
+        .people
+        .extend(hook.account(&deployment.get("creator"))?.map(|(who, _)| ("requester", who)));
+    Ok(vec![draft])
+}
+
 /// The environment of the review, else those of the jobs that it holds back, each once.
 fn environments(node: &Node<'_>) -> Result<Vec<String>, Reject> {
     let one = node.get("environment");
