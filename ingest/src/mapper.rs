@@ -37,6 +37,11 @@ pub fn mappers() -> &'static [Mapper] {
         sources::github::MAPPER,
         sources::pagerduty::MAPPER,
         sources::argo::MAPPER,
+        sources::argocd::MAPPER,
+        sources::kubernetes::MAPPER,
+        sources::helm::MAPPER,
+        sources::flagger::MAPPER,
+        sources::flux::MAPPER,
     ]
 }
 

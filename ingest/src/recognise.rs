@@ -18,10 +18,11 @@ pub(crate) fn recognise(delivery: &Delivery, body: &Value) -> Result<&'static Ma
         });
     }
     let by_headers: Vec<&Mapper> = mappers().iter().filter(|m| (m.claims)(delivery)).collect();
-    let candidates = if by_headers.is_empty() {
-        mappers().iter().filter(|m| (m.looks)(body)).collect()
-    } else {
-        by_headers
+    let candidates = match by_headers.as_slice() {
+        [] => mappers().iter().filter(|m| (m.looks)(body)).collect(),
+        [_] => by_headers,
+        // CloudEvents are carried by several sources.
+        _ => by_headers.into_iter().filter(|m| (m.looks)(body)).collect(),
     };
     match candidates.as_slice() {
         [one] => Ok(one),

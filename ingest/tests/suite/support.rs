@@ -6,7 +6,18 @@ use backtrail_ingest::{Context, Error, read};
 use backtrail_schemas::{Delivery, Draft, Identity, Mapped, leaf};
 use serde_json::{Value, json};
 
-pub(crate) const SOURCES: &[&str] = &["native", "cdevents", "github", "pagerduty", "argo-rollouts"];
+pub(crate) const SOURCES: &[&str] = &[
+    "native",
+    "cdevents",
+    "github",
+    "pagerduty",
+    "argo-rollouts",
+    "argocd",
+    "kubernetes",
+    "helm",
+    "flagger",
+    "flux",
+];
 
 pub(crate) fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{mapped, samples};
 
-fn result(sample: &str) -> Mapped {
+pub(crate) fn result(sample: &str) -> Mapped {
     let (_, delivery) = samples()
         .into_iter()
         .find(|(n, _)| n == sample)
@@ -15,7 +15,7 @@ fn result(sample: &str) -> Mapped {
 }
 
 /// `kind/phase` of every draft, then `code` of every reject.
-fn outline(mapped: &Mapped) -> Vec<String> {
+pub(crate) fn outline(mapped: &Mapped) -> Vec<String> {
     let text = |draft: &Draft, column| draft.event.text(column).unwrap_or("-").to_owned();
     let drafts = mapped.drafts.iter().map(|d| format!("{}/{}", text(d, "kind"), text(d, "phase")));
     drafts.chain(mapped.rejects.iter().map(|r| r.code.to_string())).collect()
