@@ -68,7 +68,7 @@ const SOURCES: &[Source] = &[
         reads: "Application objects as JSON or YAML: one, several documents, lists, the API's lists and stream, watch events, notifications that carry the application as `app`; the cluster's events about applications",
         natural_key: "uid, and the id in the history, or the start of the operation with its phase; uid and count of an event",
         authentication: "headers that the notification is configured with; the cluster's API guards the objects",
-        rollback: "explicit: the event `initiated rollback to N`; convention: a sync in the form that Argo CD's server gives to a rollback; first_live: the history is whole and the release was live before the one that it replaces",
+        rollback: "explicit: the event `initiated rollback to N`; first_live: the release was live before the one that it replaces, and the history is whole; convention: the same in a history that was cut, of a sync in the form that Argo CD's server gives to a rollback",
         cannot_tell: "which sync an event asked for, beyond the entry of the history; an order of releases that the history no longer holds; when traffic moved; the environment, unless an annotation or label names it",
     },
     Source {

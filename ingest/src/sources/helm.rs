@@ -69,14 +69,15 @@ fn configured<'c>(context: &'c Context, column: &str) -> Option<&'c str> {
 fn status(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
     let info = node.get("info");
     let chart = node.at(&["chart", "metadata"]);
+    let version = chart.get("version");
     let revision = Revision {
         release: Release::named(node, context)?,
         number: node.get("version").id()?,
         at: time(&info.get("last_deployed"))?,
         deleted: time(&info.get("deleted"))?,
         status: info.get("status"),
-        chart: chart.get("name").text()?.map(str::to_owned),
-        version: either(&chart.get("appVersion"), chart.get("version").text()?)?,
+        chart: called(&chart.get("name"), &version)?,
+        version: either(&chart.get("appVersion"), version.text()?)?,
         description: info.get("description"),
         back_to: back_to(&info.get("rollback_revision"), &info.get("description"))?,
     };
@@ -90,7 +91,7 @@ fn metadata(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
         at: time(&node.get("deployedAt"))?,
         deleted: None,
         status: node.get("status"),
-        chart: node.get("chart").text()?.map(str::to_owned),
+        chart: called(&node.get("chart"), &node.get("version"))?,
         version: either(&node.get("appVersion"), node.get("version").text()?)?,
         description: node.get("description"),
         back_to: back_to(&node.get("rollbackRevision"), &node.get("description"))?,
@@ -134,7 +135,7 @@ struct Revision<'a> {
     at: Option<Timestamp>,
     deleted: Option<Timestamp>,
     status: Node<'a>,
-    /// The chart's name; in tables with its version.
+    /// The chart's name and version, as tables print them.
     chart: Option<String>,
     /// The version of what the chart ships, else of the chart.
     version: Option<String>,
@@ -249,7 +250,6 @@ impl<'a> Revision<'a> {
         draft.event.put("service", self.release.name.as_str());
         draft.event.put_some("service_namespace", self.release.namespace.as_deref());
         draft.event.put_some("revision", self.number.as_deref());
-        draft.event.put_some("outcome", self.status.text()?);
         put_tier(&mut draft);
         put_text(&mut draft, "message", &self.description)?;
         if kind == "deployment" {
@@ -267,6 +267,11 @@ impl<'a> Revision<'a> {
     fn id(&self) -> String {
         format!("{}:{}", self.release.key(), self.number.as_deref().unwrap_or_default())
     }
+}
+
+fn called(chart: &Node<'_>, version: &Node<'_>) -> Result<Option<String>, Reject> {
+    let both = chart.text()?.zip(version.text()?);
+    Ok(both.map(|(chart, version)| format!("{chart}-{version}")))
 }
 
 fn either(first: &Node<'_>, second: Option<&str>) -> Result<Option<String>, Reject> {

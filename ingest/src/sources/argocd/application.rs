@@ -225,9 +225,9 @@ impl<'a, 'c> Application<'a, 'c> {
             (Some(target), Some(left)) => target < left,
             _ => false,
         };
-        let method = match (asked, self.whole) {
-            (true, _) => "convention",
-            (false, true) => "first_live",
+        let method = match (self.whole, asked) {
+            (true, _) => "first_live",
+            (false, true) => "convention",
             (false, false) => return Ok(None),
         };
         let target = earlier.iter().rev().find(|e| e.release == *release).filter(|_| older);

@@ -101,7 +101,6 @@ impl HelmRelease<'_, '_, '_> {
         deployment.event.put("deployment_id", self.release_id(snapshot));
         deployment.event.put_some("version", snapshot.version);
         deployment.event.put_some("artifact_digest", snapshot.digest);
-        deployment.event.put_some("outcome", snapshot.status.text()?);
         let newest = self.returned && at == 0 && snapshot.action.is_none();
         if phase == "removed" || !(newest || snapshot.action == Some("rollback")) {
             return Ok(vec![deployment]);

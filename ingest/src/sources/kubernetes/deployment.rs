@@ -61,7 +61,8 @@ pub(super) fn phase_of(reason: &str) -> Option<&'static str> {
 /// That the deployment was deleted.
 pub(super) fn removed(node: &Node<'_>, when: When, context: &Context) -> Result<Mapped, Reject> {
     let deployment = Deployment::read(node, &Sets::new(&[]), context)?;
-    let draft = deployment.draft("deployment", "removed", "removed", when)?;
+    let mark = format!("removed:{}", when.at);
+    let draft = deployment.draft("deployment", "removed", &mark, when)?;
     Ok(Mapped { drafts: vec![draft], ..Mapped::default() })
 }
 

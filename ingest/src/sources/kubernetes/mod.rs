@@ -110,6 +110,9 @@ fn kubewatch(root: &Node<'_>, delivery: &Delivery, context: &Context) -> Result<
     let object = data.get("obj").required_object()?;
     match operation.required_text()? {
         "create" | "update" => deployment::read(&object, &Sets::new(&[]), context),
+        "delete" if object.at(&["metadata", "deletionTimestamp"]).exists() => {
+            deployment::read(&object, &Sets::new(&[]), context)
+        }
         "delete" => {
             let when = When::event_or_receipt(&root.get("time"), delivery)?;
             deployment::removed(&object, when, context)
