@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::facts::{Facts, put_label, put_tier};
+use crate::limits::HISTORY_ENTRIES_MAX;
 use crate::node::Node;
 use crate::words::{Package, image};
 
@@ -176,6 +177,15 @@ pub(crate) fn check_current(node: &Node<'_>, status: &Node<'_>) -> Result<(), Re
         }
         _ => Ok(()),
     }
+}
+
+/// A history whose entries are compared with each other has a bound.
+pub(crate) fn check_history(node: &Node<'_>, entries: usize) -> Result<(), Reject> {
+    if entries > HISTORY_ENTRIES_MAX {
+        let what = format!("holds more than {HISTORY_ENTRIES_MAX} entries");
+        return Err(node.refuse("too_large", &what));
+    }
+    Ok(())
 }
 
 /// The key by which an owner is found: its uid, else namespace and name.

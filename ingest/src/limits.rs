@@ -29,6 +29,10 @@ pub const FOLDER_DEPTH_MAX: usize = 64;
 /// paged at a few hundred by those who send them.
 pub const DELIVERY_EVENTS_MAX: usize = 10_000;
 
+/// How many entries the history of one application or release may have: each is compared with those before it. Argo CD
+/// and Helm keep ten unless they are told otherwise.
+pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+
 /// How many deliveries are appended at once: enough that the disk's flushes are shared by many, few enough that the first
 /// receipts come soon.
 pub const BATCH_DELIVERIES_MAX: usize = 128;

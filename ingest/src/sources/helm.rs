@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::facts::{Facts, When, put_label, put_text, put_tier};
+use crate::kube::check_history;
 use crate::mapper::{Mapper, gathered, ignored, refused};
 use crate::node::{Node, reject};
 
@@ -21,7 +22,7 @@ fn looks(body: &Value) -> bool {
     let text = |v: &Value, key: &str| v[key].is_string();
     match body.as_array().map(Vec::as_slice) {
         Some([first, ..]) => {
-            ["updated", "status", "chart", "app_version"].iter().all(|key| text(first, key))
+            ["updated", "status", "chart"].iter().all(|key| text(first, key))
                 && first.get("revision").is_some()
         }
         Some([]) => false,
@@ -37,28 +38,31 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     let root = Node::root(body);
     match root.items() {
         Ok(rows) if rows.is_empty() => ignored("an empty list"),
-        Ok(rows) => table(&rows, context),
+        Ok(rows) => table(&root, &rows, context).unwrap_or_else(refused),
         Err(_) if root.get("info").exists() => one(status(&root, context)),
         Err(_) => one(metadata(&root, context)),
     }
 }
 
 /// The rows of `helm list`, which name their releases, or of `helm history`, which are of one release.
-fn table(rows: &[Node<'_>], context: &Context) -> Mapped {
+fn table(root: &Node<'_>, rows: &[Node<'_>], context: &Context) -> Result<Mapped, Reject> {
     let history = !rows.iter().any(|row| row.get("name").exists());
     if history && configured(context, "service").is_none() {
-        return refused(reject(
+        return Err(reject(
             "missing_field",
             "a history does not name its release: hint: configure the default of `service`, or read \
              `helm status` or `helm list`, which do",
         ));
     }
+    if history {
+        check_history(root, rows.len())?;
+    }
     let known: Vec<_> = rows.iter().map(|row| Revision::of_row(row, context)).collect();
     let others: &[_] = if history { &known } else { &[] };
-    gathered(known.iter().map(|revision| match revision {
+    Ok(gathered(known.iter().map(|revision| match revision {
         Ok(revision) => one(revision.drafts(others, context)),
         Err(reject) => refused(reject.clone()),
-    }))
+    })))
 }
 
 fn configured<'c>(context: &'c Context, column: &str) -> Option<&'c str> {

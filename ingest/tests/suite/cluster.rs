@@ -112,6 +112,25 @@ fn a_history_whose_release_is_configured_tells_its_rollbacks() {
     }
 }
 
+/// Entries are compared with each other: a body full of them would take hours.
+#[test]
+fn a_history_has_a_bound() {
+    let max = backtrail_ingest::limits::HISTORY_ENTRIES_MAX;
+    let row = json!({"revision": 2, "updated": "2026-04-02T09:00:00Z", "status": "deployed", "chart": "cart-1.0.0",
+        "app_version": "1", "description": "Rollback to 1"});
+    let entry = json!({"id": 1, "revision": "a", "deployedAt": "2026-04-02T09:00:00Z"});
+    let app = |entries: usize| {
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+        "metadata": {"name": "cart", "uid": "u"}, "spec": {}, "status": {"history": vec![entry.clone(); entries]}})
+    };
+    for (entries, refused) in [(max, false), (max + 1, true)] {
+        for body in [json!(vec![row.clone(); entries]), app(entries)] {
+            let rejects = map(&delivery(&body, None), &helm_context()).rejects;
+            assert_eq!(rejects.iter().any(|r| r.code == "too_large"), refused, "{entries}");
+        }
+    }
+}
+
 #[test]
 fn clusters_with_equal_names_are_told_apart_where_they_are_configured() {
     let mut context = helm_context();

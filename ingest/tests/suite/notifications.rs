@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{as_json, crate_folder, mapped, samples};
 
-/// The ConfigMap that we ship.
+/// The `ConfigMap` that we ship.
 fn notifications() -> Value {
     let path = crate_folder().parent().unwrap().join("docs/argocd-notifications.yaml");
     yaml(&std::fs::read_to_string(path).unwrap())

@@ -6,7 +6,7 @@ use super::release::Release;
 use super::{facts, put_initiator, rollback_id};
 use crate::context::Context;
 use crate::facts::{Facts, When, put_label, put_text};
-use crate::kube::{identity, put_place};
+use crate::kube::{check_history, identity, put_place};
 use crate::node::Node;
 
 /// How many entries of the history the controller keeps where the application does not say.
@@ -95,7 +95,9 @@ impl<'a, 'c> Application<'a, 'c> {
         let (spec, status) = (node.get("spec"), node.get("status"));
         let uid = identity(node)?;
         let mut history = Vec::new();
-        for entry in status.get("history").items()? {
+        let entries = status.get("history").items()?;
+        check_history(&status.get("history"), entries.len())?;
+        for entry in entries {
             history.push(Entry::read(&entry, &spec, &uid)?);
         }
         let limit = spec.get("revisionHistoryLimit").integer()?.unwrap_or(HISTORY_DEFAULT);
@@ -125,12 +127,12 @@ impl<'a, 'c> Application<'a, 'c> {
         let result = Release::read(&node.get("syncResult"), &self.spec)?;
         let release = if result.is_empty() { Release::read(&sync, &self.spec)? } else { result };
         let by = node.at(&["operation", "initiatedBy", "username"]).text()?;
-        let stated = sync.get("source").exists() || sync.get("sources").exists();
+        let sourced = sync.get("source").exists() || sync.get("sources").exists();
         Ok(Some(Operation {
             phase: node.get("phase").required_text()?,
             dry: sync.get("dryRun").boolean()? == Some(true),
             partial: !sync.get("resources").items()?.is_empty(),
-            asked: by.is_some() && stated && sync.at(&["syncStrategy", "apply"]).exists(),
+            asked: by.is_some() && sourced && sync.at(&["syncStrategy", "apply"]).exists(),
             entry: self.history.iter().rposition(made),
             node,
             started,
@@ -147,7 +149,7 @@ impl<'a, 'c> Application<'a, 'c> {
             entry: Some(&entry.id),
             release: &entry.release,
             by: &entry.by,
-            back: self.back(&entry.release, at, asked)?,
+            back: self.back(&entry.release, at, asked),
         };
         let mut drafts = Vec::new();
         if let Some(started) = entry.started {
@@ -170,16 +172,13 @@ impl<'a, 'c> Application<'a, 'c> {
         let before = operation.entry.unwrap_or(self.history.len());
         let own = format!("{}:{}", self.uid, operation.started);
         let by = operation.node.at(&["operation", "initiatedBy"]);
-        let back = match operation.partial {
-            true => None,
-            false => self.back(&operation.release, before, operation.asked)?,
-        };
+        let back = self.back(&operation.release, before, operation.asked);
         let subject = Subject {
             deployment: entry.map_or(&own, |e| &e.deployment),
             entry: entry.map(|e| e.id.as_str()),
             release: &operation.release,
             by: &by,
-            back,
+            back: back.filter(|_| !operation.partial),
         };
         let mut drafts = Vec::new();
         if entry.is_none_or(|e| e.started.is_none()) {
@@ -187,10 +186,9 @@ impl<'a, 'c> Application<'a, 'c> {
             drafts.extend(self.both(&subject, "started", &mark, operation.started)?);
         }
         let phase = match operation.phase {
-            "Running" | "Terminating" => return Ok(drafts),
             "Succeeded" if operation.partial => "progressed",
             "Succeeded" if self.healthy()? => "succeeded",
-            "Succeeded" => return Ok(drafts),
+            "Running" | "Terminating" | "Succeeded" => return Ok(drafts),
             "Failed" | "Error" => "failed",
             _ => {
                 let node = operation.node.get("phase");
@@ -212,31 +210,23 @@ impl<'a, 'c> Application<'a, 'c> {
 
     /// Whether `release`, which follows the first `count` entries, goes back: it was live before the one that it replaces
     /// first was. Where entries were cut, that order is known only of a sync that was asked for as a rollback.
-    fn back(
-        &self,
-        release: &Release<'_>,
-        count: usize,
-        asked: bool,
-    ) -> Result<Option<Back>, Reject> {
+    fn back(&self, release: &Release<'_>, count: usize, asked: bool) -> Option<Back> {
         let earlier = &self.history[..count];
-        let Some(replaced) = earlier.last() else { return Ok(None) };
+        let replaced = earlier.last()?;
         let first = |wanted: &Release<'_>| earlier.iter().position(|e| e.release == *wanted);
-        let older = match (first(release), first(&replaced.release)) {
-            (Some(target), Some(left)) => target < left,
-            _ => false,
-        };
+        let older = first(release)? < first(&replaced.release)?;
         let method = match (self.whole, asked) {
             (true, _) => "first_live",
             (false, true) => "convention",
-            (false, false) => return Ok(None),
+            (false, false) => return None,
         };
-        let target = earlier.iter().rev().find(|e| e.release == *release).filter(|_| older);
-        Ok(target.map(|target| Back {
+        let target = earlier.iter().rfind(|e| older && e.release == *release)?;
+        Some(Back {
             id: rollback_id(&self.uid, &target.id),
             of: replaced.deployment.clone(),
             from: replaced.release.label(),
             method,
-        }))
+        })
     }
 
     /// The row about the deployment, and where it goes back the row about the rollback.

@@ -133,13 +133,9 @@ impl<'a, 'c> Event<'a, 'c> {
     fn read(node: &Node<'a>, about: &Node<'a>, context: &'c Context) -> Result<Self, Reject> {
         let when = When::event(node.get("timestamp").required_time()?);
         let named = about.get("name").required_text()?;
-        let object = match about.get("uid").text()? {
-            Some(uid) => uid.to_owned(),
-            None => {
-                let namespace = about.get("namespace").text()?.unwrap_or_default();
-                format!("{}/{namespace}/{named}", about.get("kind").required_text()?)
-            }
-        };
+        let namespace = about.get("namespace").text()?.unwrap_or_default();
+        let path = format!("{}/{namespace}/{named}", about.get("kind").required_text()?);
+        let object = about.get("uid").text()?.map_or(path, str::to_owned);
         let metadata = node.get("metadata");
         Ok(Self {
             facts: Facts {
