@@ -77,7 +77,7 @@ const SOURCES: &[Source] = &[
         natural_key: "uid, revision, reason and the time that the controller wrote; uid and count of an event",
         authentication: "none; the cluster's API guards the objects",
         rollback: "first_live: the replica set that serves is older than the one before it",
-        cannot_tell: "who did it; that an undo began, before it ends; the start of a rollout that takes up an old replica set; the revision that an event is about",
+        cannot_tell: "who did it; that an undo began, before it ends; the start of a rollout that takes up an old replica set; the revision that an event is about; how a deployment without a progress deadline goes",
     },
     Source {
         name: "helm",

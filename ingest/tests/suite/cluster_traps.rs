@@ -344,6 +344,14 @@ const COLUMNS: &[Columns] = &[
         ],
     ),
     (
+        "flux/kustomization_origin.json",
+        "deployment/succeeded",
+        &[
+            ("commit_sha", Some("1111111111111111111111111111111111111111")),
+            ("artifact_digest", None),
+        ],
+    ),
+    (
         "flux/kustomization_of_an_artifact.json",
         "deployment/succeeded",
         &[("version", Some("1.8.0"))],

@@ -153,12 +153,8 @@ impl<'a, 'c> Application<'a, 'c> {
         };
         let mut drafts = Vec::new();
         if let Some(started) = entry.started {
-            drafts.extend(self.both(
-                &subject,
-                "started",
-                &format!("started:{started}"),
-                started,
-            )?);
+            let mark = format!("started:{started}");
+            drafts.extend(self.both(&subject, "started", &mark, started)?);
         }
         let mark = format!("history:{}", entry.id);
         drafts.extend(self.both(&subject, "live", &mark, entry.deployed)?);

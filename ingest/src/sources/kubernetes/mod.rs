@@ -26,7 +26,7 @@ const KUBEWATCH: &str = "KUBERNETES_TOPOLOGY_CHANGE";
 /// The annotation that numbers the templates of a deployment; a replica set has it of the last time that it served.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
-/// kubewatch says who it is in a header, or in the first line of a structured event.
+/// kubewatch says who it is in the event's type, which is a header or a member of a structured event.
 fn claims(delivery: &Delivery) -> bool {
     let structured = delivery
         .header("content-type")
