@@ -85,7 +85,7 @@ const SOURCES: &[Source] = &[
         natural_key: "cluster (where it is configured), namespace, release and revision",
         authentication: "none; read from files",
         rollback: "explicit: `rollback_revision`, the status pending-rollback, or the description `Rollback to N`",
-        cannot_tell: "the release that a history is of (configure the default of `service`); when an operation ended, since Helm keeps its begin; image digests; who did it",
+        cannot_tell: "the release that a history is of (configure the default of `service`); when an operation ended, since Helm keeps its begin; image digests; who did it; before Helm 4.2, that a release which failed while it was waited for was a rollback",
     },
     Source {
         name: "flagger",

@@ -98,7 +98,7 @@ fn metadata(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
         chart: called(&node.get("chart"), &node.get("version"))?,
         version: either(&node.get("appVersion"), node.get("version").text()?)?,
         description: node.get("description"),
-        back_to: back_to(&node.get("rollbackRevision"), &node.get("description"))?,
+        back_to: None,
     };
     revision.drafts(&[], context)
 }
@@ -114,11 +114,12 @@ struct Release {
 }
 
 impl Release {
-    /// A history names neither: both are configured.
+    /// A history names neither its release nor the namespace: both are configured.
     fn named(node: &Node<'_>, context: &Context) -> Result<Self, Reject> {
         let name = node.get("name");
-        let stated = name.text()?.or_else(|| configured(context, "service"));
         let namespace = node.get("namespace").text()?;
+        let default = configured(context, "service").filter(|_| namespace.is_none());
+        let stated = name.text()?.or(default);
         let namespace = namespace.or_else(|| configured(context, "service_namespace"));
         Ok(Self {
             name: stated.ok_or_else(|| name.missing())?.to_owned(),
