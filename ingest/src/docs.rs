@@ -45,7 +45,7 @@ const BODY: &str = r"
 `backtrail ingest PATH…` takes files, folders (in byte order of their paths), `-` for standard input, and archives
 (`.tar`, `.tar.gz`, `.tgz`, `.gz`; not archives within archives).
 
-- **One delivery per file**: JSON, or YAML for Argo Rollouts. A file `x.headers.json` beside `x.json` holds its headers.
+- **One delivery per file**: JSON, or YAML for what Kubernetes and Helm print. A file `x.headers.json` beside `x.json` holds its headers.
 - **One delivery per line**: `.ndjson` and `.jsonl`, and any file one of whose first two lines is an object of its own. A
   line that is no JSON is quarantined with its number; the others are read.
 - **One delivery per row**: `.csv`, whose first row names the columns. A row's column `data` is the delivery where there is
@@ -221,4 +221,81 @@ as such. Headers that are not the envelope's stay; the types `dev.knative.source
 Service, environment and version are what the message calls the documents that it refers to. A list has their ids only
 (attributes `project_id`, `environment_id`), and the environment in a default name `Deploy to <environment>`. Events about
 documents and users are ignored, other categories unmapped.
+
+## argocd
+
+Read are `metadata.{name, uid, annotations, labels, deletionTimestamp}`, `spec.{destination, project, source, sources}` and
+`status.{history, operationState, health}`.
+
+| state | event | when |
+|---|---|---|
+| an entry of the history | deployment/started, live | `deployStartedAt`, `deployedAt` |
+| an operation | deployment/started | `startedAt` |
+| it succeeded and the application is healthy | deployment/succeeded | `finishedAt` |
+| it succeeded for chosen resources only | deployment/progressed | `finishedAt` |
+| it failed, or ended in an error | deployment/failed | `finishedAt` |
+| health Healthy, Degraded, Unknown | health/sample, breached, no_data | `lastTransitionTime` |
+| deleted | deployment/removed | `deletionTimestamp` |
+| the event `initiated rollback to N` | rollback/requested | its time |
+
+A release is its revisions and sources. It goes back when it was live before the one that it replaces first was; the rows
+of the deployment then have a rollback's beside them. The controller cuts the history (10 entries): an order that it no
+longer holds makes no rollback here, unless a person asked for one in the form of Argo CD's own rollback (a sync to a stated
+source, applied without hooks); the ledger's own history decides then. A commit is `commit_sha`, the revision of a chart
+`version`; several revisions are joined by `+`. Dry runs are left out. The actor is `initiatedBy`; a project's token is
+automation.
+
+The triggers of Argo CD's catalog are silent on a rollback to a revision that was announced before.
+[argocd-notifications.yaml](argocd-notifications.yaml) is a trigger and a template that are not.
+
+## kubernetes
+
+| Progressing | event | when |
+|---|---|---|
+| NewReplicaSetCreated, FoundNewReplicaSet | deployment/started | `lastUpdateTime` |
+| ReplicaSetUpdated | deployment/progressed | `lastUpdateTime` |
+| NewReplicaSetAvailable | deployment/succeeded | `lastUpdateTime` |
+| ProgressDeadlineExceeded, ReplicaSetCreateError | deployment/failed | `lastTransitionTime` |
+| DeploymentPaused, DeploymentResumed | deployment/paused, resumed | `lastUpdateTime` |
+
+The same reasons are read of the cluster's events, which name no revision; scaling is left out. `deployment_id` is
+`<uid>:<revision>`. With the replica sets in the same delivery (`kubectl get deployments,replicasets -o json`) a revision
+that is served by an older set than the one before it is a rollback; taking up the newer one again is none. The change cause
+is the reason. Version and place are read as of Argo Rollouts; the service is else the deployment's name.
+
+## helm
+
+Status deployed and superseded are deployment/succeeded, failed is failed, pending-… is started, uninstalled is removed
+(where `info.deleted` says when). `rollback_revision`, else the description `Rollback to N`, makes a rollback's row beside it:
+from the revision before it, to the one named, as far as the history holds them. The version is `app_version`, else the
+chart's. Helm keeps one time per revision, that of its begin. `service`, `service_namespace` and `cluster` may be configured.
+
+## flagger
+
+Of a Canary: Progressing is deployment/started (when the condition began) and progressed with `traffic_percent`; Waiting and
+WaitingPromotion are paused; Promoting is progressed, Finalising live, Initialized and Succeeded succeeded; Failed is
+deployment/failed and, where a release was promoted before and the canary has no weight left, rollback/succeeded (mechanism
+traffic_shift). The version is the hash of the template.
+
+Of a webhook: the message of type `event` tells the same, `Rolling back …` being rollback/started (automatic, unless it says
+that a webhook was invoked by hand) and `Halt …` health/breached, or paused where it waits for a gate. Calls of gates are
+questions; only phase Succeeded or Failed, which `post-rollout` is called with, is read, at the time of arrival. The keys of
+the conventions are read in the webhook's metadata.
+
+## flux
+
+| reason | event |
+|---|---|
+| InstallSucceeded, UpgradeSucceeded; ReconciliationSucceeded of a Kustomization | deployment/succeeded |
+| InstallFailed, UpgradeFailed; of a Kustomization ReconciliationFailed, HealthCheckFailed, BuildFailed, ValidationFailed, PruneFailed | deployment/failed |
+| RollbackSucceeded, RollbackFailed | rollback/succeeded, failed (automatic) |
+| UninstallSucceeded | deployment/removed |
+| TestSucceeded, TestFailed | verification/passed, failed |
+| DriftDetected, DriftCorrectionFailed; DriftCorrected | divergence/detected; reconciled |
+
+`metadata.revision` (with or without its API group, `originRevision` first) is the chart's version, `branch@sha1:commit` or
+`tag@sha256:digest`; of a rollback it is the version returned to. The conventions and `cluster` are read in the metadata, as
+an Alert's `eventMetadata` puts them there. Failures of one revision are one deployment. Of a HelmRelease `status.history` is
+read: each release is a deployment, and a rollback's row stands beside one whose `action` is rollback, or beside the newest
+one while the condition Remediated says RollbackSucceeded.
 ";

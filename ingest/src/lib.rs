@@ -9,6 +9,7 @@ pub mod docs;
 mod document;
 pub mod error;
 mod facts;
+mod kube;
 pub mod limits;
 pub mod mapper;
 mod node;

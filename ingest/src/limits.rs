@@ -36,6 +36,10 @@ pub const DELIVERY_EVENTS_MAX: usize = 10_000;
 /// How many elements any list in a delivery may have: ten times the events that it may give, for those that carry none.
 pub const LIST_ELEMENTS_MAX: usize = 10 * DELIVERY_EVENTS_MAX;
 
+/// How many entries the history of one application or release may have: each is compared with those before it. Argo CD
+/// and Helm keep ten unless they are told otherwise.
+pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+
 /// How many deliveries are appended at once: enough that the disk's flushes are shared by many, few enough that the first
 /// receipts come soon.
 pub const BATCH_DELIVERIES_MAX: usize = 128;

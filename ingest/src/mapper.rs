@@ -48,6 +48,11 @@ pub fn mappers() -> &'static [Mapper] {
         sources::otlp::MAPPER,
         sources::cloudevents::MAPPER,
         sources::octopus::MAPPER,
+        sources::argocd::MAPPER,
+        sources::kubernetes::MAPPER,
+        sources::helm::MAPPER,
+        sources::flagger::MAPPER,
+        sources::flux::MAPPER,
     ]
 }
 

@@ -18,7 +18,12 @@ pub(crate) fn recognise(delivery: &Delivery, body: &Value) -> Result<&'static Ma
         });
     }
     let by_headers: Vec<&Mapper> = mappers().iter().filter(|m| (m.claims)(delivery)).collect();
-    let candidates = if by_headers.is_empty() { by_shape(body) } else { by_headers };
+    let candidates = match specific(by_headers).as_slice() {
+        [] => specific(by_shape(body)),
+        [one] => vec![*one],
+        // CloudEvents are carried by several sources.
+        several => several.iter().copied().filter(|m| (m.looks)(body)).collect(),
+    };
     match candidates.as_slice() {
         [one] => Ok(one),
         [] => Err(reject(
@@ -35,4 +40,12 @@ pub(crate) fn recognise(delivery: &Delivery, body: &Value) -> Result<&'static Ma
 /// The mappers whose shape the body has.
 pub(crate) fn by_shape(body: &Value) -> Vec<&'static Mapper> {
     mappers().iter().filter(|m| (m.looks)(body)).collect()
+}
+
+/// Without the envelope of any source, where a source knows the envelope as its own.
+fn specific(mut candidates: Vec<&'static Mapper>) -> Vec<&'static Mapper> {
+    if candidates.len() > 1 {
+        candidates.retain(|mapper| mapper.name != "cloudevents");
+    }
+    candidates
 }

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cluster;
+mod cluster_traps;
 mod envelopes;
 mod forges;
 mod golden;
 mod identity;
 mod incidents;
 mod mangled;
+mod notifications;
 mod reading;
 mod running;
 mod support;

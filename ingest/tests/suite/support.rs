@@ -23,6 +23,11 @@ pub(crate) const SOURCES: &[&str] = &[
     "otlp",
     "cloudevents",
     "octopus",
+    "argocd",
+    "kubernetes",
+    "helm",
+    "flagger",
+    "flux",
 ];
 
 pub(crate) fn crate_folder() -> &'static Path {

@@ -2,9 +2,10 @@
 
 use backtrail_schemas::{Draft, Reject, Timestamp};
 
-use super::{Around, REVISION, facts, identity, put_place};
+use super::{Around, REVISION, facts};
 use crate::context::Context;
 use crate::facts::{Facts, When, put_text};
+use crate::kube::{identity, put_place};
 use crate::node::Node;
 use crate::words::is_decimal;
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::REVISION;
+use crate::kube::{own_key, owner_keys};
 use crate::node::Node;
 
 /// The objects in order, with indexes: a cluster's list can hold thousands.
@@ -44,7 +45,8 @@ impl<'a> Around<'a> {
 
     /// The rollout that owns an object, if it came with it.
     pub(super) fn owner(&self, node: &Node<'_>) -> Option<&Node<'a>> {
-        let at = owner_keys(node).iter().find_map(|key| self.rollouts.get(key).copied())?;
+        let at =
+            owner_keys(node, "Rollout").iter().find_map(|key| self.rollouts.get(key).copied())?;
         self.objects.get(at)
     }
 
@@ -70,42 +72,11 @@ type ByOwner = HashMap<(String, Option<String>), usize>;
 /// Under each key of each owner: which of them the rollout goes by is the rollout's matter.
 fn insert(index: &mut ByOwner, object: &Node<'_>, part: &Node<'_>, at: usize) {
     let Ok(part) = part.id() else { return };
-    for key in owner_keys(object) {
+    for key in owner_keys(object, "Rollout") {
         index.entry((key, part.clone())).or_insert(at);
     }
 }
 
 fn failed(run: &Node<'_>) -> bool {
     matches!(run.at(&["status", "phase"]).text(), Ok(Some("Failed" | "Error")))
-}
-
-/// The key by which a rollout is found: its uid, else namespace and name.
-fn own_key(rollout: &Node<'_>) -> String {
-    let meta = rollout.get("metadata");
-    match meta.get("uid").text() {
-        Ok(Some(uid)) => uid_key(uid),
-        _ => name_key(&meta.get("namespace"), &meta.get("name")),
-    }
-}
-
-/// The keys of the rollouts that own an object. An owner lies in the object's own namespace.
-fn owner_keys(node: &Node<'_>) -> Vec<String> {
-    let meta = node.get("metadata");
-    let mut keys = Vec::new();
-    for owner in meta.get("ownerReferences").items().unwrap_or_default() {
-        if matches!(owner.get("kind").text(), Ok(Some("Rollout"))) {
-            keys.extend(owner.get("uid").text().ok().flatten().map(uid_key));
-            keys.push(name_key(&meta.get("namespace"), &owner.get("name")));
-        }
-    }
-    keys
-}
-
-fn uid_key(uid: &str) -> String {
-    format!("uid:{uid}")
-}
-
-fn name_key(namespace: &Node<'_>, name: &Node<'_>) -> String {
-    let text = |node: &Node<'_>| node.text().ok().flatten().unwrap_or_default().to_owned();
-    format!("name:{}/{}", text(namespace), text(name))
 }

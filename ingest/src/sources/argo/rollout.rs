@@ -5,11 +5,12 @@
 
 use backtrail_schemas::{Draft, Reject, Timestamp};
 
-use super::{Around, REVISION, VERSION, facts, identity, put_place};
+use super::{Around, REVISION, facts};
 use crate::context::Context;
 use crate::facts::{Facts, When, put_label, put_text};
+use crate::kube::{Condition, check_current, condition, identity, put_place, shipped};
 use crate::node::Node;
-use crate::words::{Package, image};
+use crate::words::Package;
 
 /// The marks of the current revision that this snapshot shows; none when the controller has not written a status.
 pub(super) fn facts_of(
@@ -58,31 +59,6 @@ struct Rollout<'a, 'c> {
     progressing: Condition<'a>,
     package: Package,
     undo: Option<&'static str>,
-}
-
-/// One of the conditions of a status; all parts absent when there is none of that type.
-struct Condition<'a> {
-    status: Option<&'a str>,
-    reason: Option<&'a str>,
-    message: Node<'a>,
-    /// When `status` last changed.
-    changed: Option<Timestamp>,
-    /// When the reason was last written, which is later where the status stayed the same.
-    written: Option<Timestamp>,
-}
-
-fn condition<'a>(status: &Node<'a>, ty: &str) -> Result<Condition<'a>, Reject> {
-    let all = status.get("conditions").items()?;
-    let found = all.into_iter().find(|c| matches!(c.get("type").text(), Ok(Some(t)) if t == ty));
-    let node = found.unwrap_or_else(|| status.at(&["conditions", ty]));
-    let changed = node.get("lastTransitionTime").time()?;
-    Ok(Condition {
-        status: node.get("status").text()?,
-        reason: node.get("reason").text()?,
-        message: node.get("message"),
-        changed,
-        written: node.get("lastUpdateTime").time()?.or(changed),
-    })
 }
 
 impl<'a, 'c> Rollout<'a, 'c> {
@@ -387,41 +363,4 @@ impl<'a, 'c> Rollout<'a, 'c> {
             None => Ok(None),
         }
     }
-}
-
-/// A status about an older generation says nothing of the template beside it. Controllers before 1.0 wrote a hash
-/// there, which cannot be compared.
-fn check_current(node: &Node<'_>, status: &Node<'_>) -> Result<(), Reject> {
-    let (wanted, seen) =
-        (node.at(&["metadata", "generation"]).id()?, status.get("observedGeneration").id()?);
-    let number = |text: &Option<String>| text.as_deref().and_then(|t| t.parse::<u64>().ok());
-    match (number(&wanted), number(&seen)) {
-        (Some(wanted), Some(seen)) if wanted != seen => {
-            let node = status.get("observedGeneration");
-            Err(node.refuse(
-                "stale_status",
-                &format!("is {seen}, but the object is at generation {wanted}"),
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The version and digest of what a pod template ships: its annotation, else its label, else the tag of the container
-/// that is named like the rollout, else of the only one.
-fn shipped(template: &Node<'_>, name: &str) -> Result<Package, Reject> {
-    let containers = template.at(&["spec", "containers"]).items()?;
-    let named =
-        containers.iter().find(|c| matches!(c.get("name").text(), Ok(Some(n)) if n == name));
-    let ((Some(main), _) | (None, [main])) = (named, containers.as_slice()) else {
-        return Ok(Package::default());
-    };
-    let mut package = main.get("image").text()?.map(image).unwrap_or_default();
-    let meta = template.get("metadata");
-    for stated in
-        [meta.at(&["labels", "app.kubernetes.io/version"]), meta.at(&["annotations", VERSION])]
-    {
-        package.version = stated.text()?.map(str::to_owned).or(package.version);
-    }
-    Ok(package)
 }
