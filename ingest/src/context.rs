@@ -1,5 +1,7 @@
 //! What intake knows of a delivery besides its bytes.
 
+use crate::rules::Rules;
+
 /// How deliveries reach us and how far they are to be believed: the same for every delivery of one run or endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -16,6 +18,8 @@ pub struct Context {
     /// Columns of the place (`environment`, `environment_tier`, `region`, `cluster` …) that the configuration states
     /// for every event of the source that does not state them itself.
     pub defaults: Vec<(&'static str, String)>,
+    /// The sources that the user describes by rule files, besides those that are bundled.
+    pub rules: Rules,
 }
 
 impl Context {
@@ -28,6 +32,7 @@ impl Context {
             authn_key_id: None,
             simulated_clock: false,
             defaults: Vec::new(),
+            rules: Rules::default(),
         }
     }
 }

@@ -20,6 +20,24 @@ impl<'a> Node<'a> {
         Self { value: Some(value), path: "$".to_owned() }
     }
 
+    /// A value whose rejects are to name it as `path`.
+    pub(crate) fn named(value: &'a Value, path: &str) -> Self {
+        Self { value: Some(value), path: path.to_owned() }
+    }
+
+    /// The value at the end of a JSON pointer (RFC 6901, its tokens unescaped), through objects and lists.
+    pub(crate) fn pointer(&self, tokens: &[String]) -> Self {
+        tokens.iter().fold(self.clone(), |node, token| match node.value {
+            Some(Value::Array(list)) => {
+                let plain = token == "0" || !token.starts_with(['0', '+']);
+                let at = token.parse::<usize>().ok().filter(|_| plain);
+                let value = at.and_then(|at| list.get(at)).filter(|v| !v.is_null());
+                Self { value, path: format!("{}[{token}]", node.path) }
+            }
+            _ => node.get(token),
+        })
+    }
+
     /// The member called `key`; absent when this is no object or has none.
     pub(crate) fn get(&self, key: &str) -> Self {
         let value = self.value.and_then(|v| v.get(key)).filter(|v| !v.is_null());

@@ -3,34 +3,40 @@
 use backtrail_schemas::{Delivery, Reject};
 use serde_json::Value;
 
-use crate::mapper::{Mapper, mappers};
+use crate::context::Context;
+use crate::mapper::Reader;
 use crate::node::reject;
 
-/// The mapper for `delivery`: the one named, else the one whose headers it carries, else the only one whose shape the
-/// body has.
-pub(crate) fn recognise(delivery: &Delivery, body: &Value) -> Result<&'static Mapper, Reject> {
+/// The reader for `delivery`: the one named, else the one whose headers it carries, else the only one whose shape the
+/// body has. A rule file of the user goes before what is built in, so that a copy can be changed and used.
+pub(crate) fn recognise<'a>(
+    delivery: &Delivery,
+    body: &Value,
+    context: &'a Context,
+) -> Result<Reader<'a>, Reject> {
     if let Some(name) = delivery.source.as_deref().filter(|name| *name != "auto") {
-        let named = mappers().iter().find(|m| m.name == name);
-        return named.ok_or_else(|| {
-            let known: Vec<&str> = mappers().iter().map(|m| m.name).collect();
+        return Reader::all(context).find(|reader| reader.name() == name).ok_or_else(|| {
+            let known: Vec<&str> = Reader::all(context).map(Reader::name).collect();
             let shown: String = name.chars().take(40).collect();
             reject("unknown_source", format!("source `{shown}` is not one of {}", known.join(", ")))
         });
     }
-    let by_headers: Vec<&Mapper> = mappers().iter().filter(|m| (m.claims)(delivery)).collect();
-    let candidates = if by_headers.is_empty() {
-        mappers().iter().filter(|m| (m.looks)(body)).collect()
-    } else {
-        by_headers
-    };
+    let mut candidates: Vec<Reader<'a>> =
+        Reader::all(context).filter(|reader| reader.claims(delivery)).collect();
+    if candidates.is_empty() {
+        candidates = Reader::all(context).filter(|reader| reader.looks(body)).collect();
+    }
+    if candidates.iter().any(|reader| matches!(reader, Reader::Own(_))) {
+        candidates.retain(|reader| matches!(reader, Reader::Own(_)));
+    }
     match candidates.as_slice() {
-        [one] => Ok(one),
+        [one] => Ok(*one),
         [] => Err(reject(
             "unknown_source",
             "neither headers nor body are those of a source that is read",
         )),
         several => {
-            let names: Vec<&str> = several.iter().map(|m| m.name).collect();
+            let names: Vec<&str> = several.iter().map(|reader| reader.name()).collect();
             Err(reject("unknown_source", format!("could be from {}", names.join(" or "))))
         }
     }
