@@ -87,6 +87,16 @@ impl Event {
         }
     }
 
+    /// The word that the block has no phase for, if that alone is why it is not for this.
+    pub(super) fn unknown_word<'a>(&self, scope: &Scope<'a>) -> Option<Node<'a>> {
+        match &self.phase {
+            Phase::Mapped(places, _) if all_hold(&self.when, scope) && !self.when.is_empty() => {
+                Some(places.node(scope)).filter(Node::exists)
+            }
+            _ => None,
+        }
+    }
+
     /// The event itself.
     pub(super) fn draft(
         &self,
@@ -107,7 +117,8 @@ impl Event {
             event_type: stated(&rule.event_type)?,
             context,
         };
-        let mut draft = facts.draft(self.kind, phase, &self.key(scope)?, self.when(scope, delivery)?);
+        let mut draft =
+            facts.draft(self.kind, phase, &self.key(scope)?, self.when(scope, delivery)?);
         for (column, source) in &self.columns {
             source.put(&mut draft, column, scope)?;
         }

@@ -82,22 +82,23 @@ impl Rule {
         let headers = headers(delivery);
         let scope = scope(body, &headers);
         let mut parts: Vec<Mapped> = Vec::new();
-        if self.is_about_the_body() {
-            let part = self.part(None, &scope, delivery, context);
-            parts.push(part.unwrap_or_else(|| refused(self.unmapped(&scope))));
-        }
         for list in &self.lists {
             match self.elements(list, &scope, delivery, context) {
                 Ok(elements) => parts.extend(elements),
                 Err(reject) => parts.push(refused(reject)),
             }
         }
-        if parts.is_empty() { refused(self.unmapped(&scope)) } else { gathered(parts) }
+        if parts.is_empty() || self.is_about_bodies() {
+            let part = self.part(None, &scope, delivery, context);
+            parts.push(part.unwrap_or_else(|| refused(self.unmapped(None, &scope))));
+        }
+        gathered(parts)
     }
 
     /// Whether some block is about the body; else only elements of lists are asked for.
-    fn is_about_the_body(&self) -> bool {
-        let mut each = self.events.iter().map(|e| &e.each).chain(self.ignores.iter().map(|i| &i.each));
+    fn is_about_bodies(&self) -> bool {
+        let mut each =
+            self.events.iter().map(|e| &e.each).chain(self.ignores.iter().map(|i| &i.each));
         each.any(Option::is_none)
     }
 
@@ -113,15 +114,16 @@ impl Rule {
         let mut parts: Vec<Mapped> = Vec::new();
         let mut found = 0;
         for element in elements {
-            let one = Scope { element: Some(element.clone()), ..scope.clone() };
-            let part = self.part(Some(list), &one, delivery, context).unwrap_or_else(|| {
-                let reason = format!("no rule of `{}` is for this element", self.name);
-                refused(element.refuse("unmapped_type", &reason))
-            });
+            let one = Scope { element: Some(element), ..scope.clone() };
+            let part = self.part(Some(list), &one, delivery, context);
+            let part = part.unwrap_or_else(|| refused(self.unmapped(Some(list), &one)));
             found += part.drafts.len() + part.rejects.len();
             parts.push(part);
             if found > DELIVERY_EVENTS_MAX {
-                return Err(reject("too_large", format!("more than {DELIVERY_EVENTS_MAX} elements")));
+                return Err(reject(
+                    "too_large",
+                    format!("more than {DELIVERY_EVENTS_MAX} elements"),
+                ));
             }
         }
         Ok(parts)
@@ -153,14 +155,17 @@ impl Rule {
         Some(mapped)
     }
 
-    fn unmapped(&self, scope: &Scope<'_>) -> Reject {
+    /// Why no block is for the body, or for an element of `list`: a word that no block knows, or its type.
+    fn unmapped(&self, list: Option<&Place>, scope: &Scope<'_>) -> Reject {
+        let mut events = self.events.iter().filter(|event| event.each.as_ref() == list);
+        let word = events.find_map(|event| event.unknown_word(scope));
         let ty = self.event_type.as_ref().map(|places| places.node(scope)).filter(Node::exists);
-        match ty {
-            Some(ty) => ty.unknown("unmapped_type", &format!("is for no rule of `{}`", self.name)),
-            None => {
-                let reason = format!("no rule of `{}` is for this", self.name);
-                scope.body.refuse("unmapped_type", &reason)
-            }
+        let none = format!("is for no rule of `{}`", self.name);
+        match (word, ty, &scope.element) {
+            (Some(word), _, _) => word.unknown("unmapped_state", &none),
+            (None, _, Some(element)) => element.refuse("unmapped_type", &none),
+            (None, Some(ty), None) => ty.unknown("unmapped_type", &none),
+            (None, None, None) => scope.body.refuse("unmapped_type", &none),
         }
     }
 }

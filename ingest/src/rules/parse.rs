@@ -125,7 +125,9 @@ fn name(at: &At<'_>) -> Result<String, RuleError> {
 fn line<'t>(at: &At<'t>) -> Result<&'t str, RuleError> {
     let text = at.text()?;
     if text.contains(['\n', '|']) {
-        return Err(at.error("has a line break or `|`", "write one line; it becomes a table's cell"));
+        return Err(
+            at.error("has a line break or `|`", "write one line; it becomes a table's cell")
+        );
     }
     Ok(text)
 }
@@ -208,15 +210,14 @@ fn each(table: &Table<'_>) -> Result<Option<Place>, RuleError> {
 }
 
 /// The one of `words` that is written there.
-fn one_of(
-    at: &At<'_>,
-    what: &str,
-    words: &[&'static str],
-) -> Result<&'static str, RuleError> {
+fn one_of(at: &At<'_>, what: &str, words: &[&'static str]) -> Result<&'static str, RuleError> {
     let text = at.text()?;
     let found = words.iter().find(|word| **word == text).copied();
     found.ok_or_else(|| {
-        at.error(format_args!("`{text}` is not {what}"), format_args!("one of {}", words.join(", ")))
+        at.error(
+            format_args!("`{text}` is not {what}"),
+            format_args!("one of {}", words.join(", ")),
+        )
     })
 }
 
@@ -275,10 +276,9 @@ fn time(
 fn plain_column(at: &At<'_>) -> Result<&'static Column, RuleError> {
     let name = at.name();
     if TEXT_FIELDS.contains(&name) {
-        return Err(at.error(
-            "is a free text, which only the vault keeps",
-            "move it to [event.texts]",
-        ));
+        return Err(
+            at.error("is a free text, which only the vault keeps", "move it to [event.texts]")
+        );
     }
     let column = known_column(at)?;
     if column.holds_people() {
@@ -325,8 +325,7 @@ fn who(at: &At<'_>, scoped: bool) -> Result<Who, RuleError> {
         return Err(at.error("does not say who it is", HINT));
     }
     let table = at.table(&["person", "bot", "vendor", "name", "when"])?;
-    let kinds =
-        [("person", WhoKind::Person), ("bot", WhoKind::Bot), ("vendor", WhoKind::Vendor)];
+    let kinds = [("person", WhoKind::Person), ("bot", WhoKind::Bot), ("vendor", WhoKind::Vendor)];
     let mut stated = kinds.into_iter().filter_map(|(key, kind)| Some((kind, table.get(key)?)));
     let (Some((kind, id)), None) = (stated.next(), stated.next()) else {
         return Err(at.error("needs exactly one of person, bot, vendor", HINT));

@@ -220,7 +220,11 @@ mod tests {
     #[test]
     fn a_star_is_any_text() {
         for (form, yes, no) in [
-            ("orca:*:failed", &["orca:stage:failed", "orca::failed"][..], &["orca:failed", "x"][..]),
+            (
+                "orca:*:failed",
+                &["orca:stage:failed", "orca::failed"][..],
+                &["orca:failed", "x"][..],
+            ),
             ("deploy-*", &["deploy-", "deploy-a*b"], &["redeploy-a", ""]),
             ("*prod*", &["prod", "eu-prod-1"], &["pro", ""]),
             ("*", &["", "a"], &[]),

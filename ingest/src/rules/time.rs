@@ -22,10 +22,7 @@ pub(super) enum Form {
 
 impl Form {
     /// Reads the keys `as` and `zone`.
-    pub(super) fn parse(
-        form: Option<&At<'_>>,
-        zone: Option<&At<'_>>,
-    ) -> Result<Self, RuleError> {
+    pub(super) fn parse(form: Option<&At<'_>>, zone: Option<&At<'_>>) -> Result<Self, RuleError> {
         let form = match (form, zone) {
             (None, Some(zone)) => {
                 return Err(zone.error("belongs to a form of time", "add `as = \"%Y-%m-%d …\"`"));
@@ -138,14 +135,18 @@ fn offset(at: &At<'_>) -> Result<FixedOffset, RuleError> {
         return Ok(UTC);
     }
     text.parse::<FixedOffset>().ok().filter(|_| text.len() == 6).ok_or_else(|| {
-        at.error(format_args!("`{text}` is no fixed zone"), "write \"UTC\" or an offset such as \"+02:00\"")
+        at.error(
+            format_args!("`{text}` is no fixed zone"),
+            "write \"UTC\" or an offset such as \"+02:00\"",
+        )
     })
 }
 
 /// When a delivery arrived, for events that say no time of their own.
 pub(super) fn received(at: Option<Timestamp>) -> Result<Timestamp, Reject> {
     at.ok_or_else(|| {
-        let why = "the event has no time of its own, and nobody recorded when it arrived (`received_at`)";
+        let why =
+            "the event has no time of its own, and nobody recorded when it arrived (`received_at`)";
         reject("missing_field", why)
     })
 }

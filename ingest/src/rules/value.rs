@@ -37,7 +37,8 @@ impl Source {
         }
         let table = at.table(&["value", "from", "map", "as", "zone"])?;
         let (form, zone) = (table.get("as"), table.get("zone"));
-        if let Some(form) = form.as_ref().or(zone.as_ref()).filter(|_| column.ty != Type::Timestamp) {
+        if let Some(form) = form.as_ref().or(zone.as_ref()).filter(|_| column.ty != Type::Timestamp)
+        {
             let what = format_args!("is a form of time, but `{}` holds none", column.name);
             return Err(form.error(what, "leave it out"));
         }
@@ -89,7 +90,8 @@ fn constant(at: &At<'_>, column: &Column) -> Result<Cell, RuleError> {
                     format_args!("one of {}", words.join(", ")),
                 )),
                 Role::Decimal if !crate::words::is_decimal(text) => {
-                    Err(at.error(format_args!("`{text}` is no decimal number"), "such as \"-12.5\""))
+                    Err(at
+                        .error(format_args!("`{text}` is no decimal number"), "such as \"-12.5\""))
                 }
                 _ => Ok(text.into()),
             }
@@ -152,7 +154,8 @@ fn read(node: &Node<'_>, column: &Column, form: &Form) -> Result<Option<Cell>, R
         Type::Boolean => node.boolean()?.map(Cell::from),
         Type::Timestamp => form.read(node)?.map(Cell::from),
         Type::StringList => {
-            let texts = node.items()?.iter().map(Node::required_id).collect::<Result<Vec<_>, _>>()?;
+            let texts =
+                node.items()?.iter().map(Node::required_id).collect::<Result<Vec<_>, _>>()?;
             Some(Cell::from(texts))
         }
         Type::StringMap => None,

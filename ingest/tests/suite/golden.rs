@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use backtrail_ingest::{Context, Rule, docs, mappers, rules, sources};
 
-use crate::support::{SOURCES, as_json, crate_folder, folders, found, mapped, sample_files, samples};
+use crate::support::{
+    SOURCES, as_json, crate_folder, folders, found, mapped, sample_files, samples,
+};
 
 /// The snapshot of one sample file: one result per delivery in it.
 fn snapshot(file: &Path) -> (PathBuf, String) {
@@ -68,6 +70,8 @@ fn regenerate() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
+    let (path, errors) = crate::rules::errors();
+    std::fs::write(path, errors).unwrap();
     for (path, content) in docs::generated_files() {
         std::fs::write(crate_folder().parent().unwrap().join(path), content).unwrap();
     }

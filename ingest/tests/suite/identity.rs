@@ -41,7 +41,7 @@ proptest! {
             let cased = |text: &str| if upper { text.to_ascii_uppercase() } else { text.to_ascii_lowercase() };
             let headers: BTreeMap<String, String> =
                 delivery.headers.iter().map(|(k, v)| (cased(k), v.clone())).collect();
-            let record = json!({"headers": headers, "body": reordered(&body, &rank)}).to_string();
+            let record = json!({"received_at": delivery.received_at.map(|at| at.to_string()), "headers": headers, "body": reordered(&body, &rank)}).to_string();
             let file = tempfile::Builder::new().suffix(".ndjson").tempfile().unwrap();
             std::fs::write(file.path(), record).unwrap();
             let mut again = crate::support::found(file.path()).remove(0).delivery;

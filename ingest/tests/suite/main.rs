@@ -6,6 +6,7 @@ mod golden;
 mod identity;
 mod mangled;
 mod reading;
+mod rules;
 mod running;
 mod support;
 mod traps;
