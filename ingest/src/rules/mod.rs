@@ -61,6 +61,11 @@ impl Rule {
         &self.name
     }
 
+    /// The file, as it was named.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// What it reads, for people.
     pub fn meaning(&self) -> Source<'_> {
         let [reads, natural_key, authentication, rollback, cannot_tell] = &self.meaning;

@@ -56,8 +56,10 @@ impl Rule {
             return Err(file.error(&(0..0), "the file", what, "a rule file is for one source"));
         }
         let parsed = DeTable::parse(text).map_err(|e| {
-            let hint = "TOML 1.1, see https://toml.io";
-            file.error(&e.span().unwrap_or(0..0), "the file", e.message(), hint)
+            let span = e.span().unwrap_or(0..0);
+            let found = text.get(span.clone()).filter(|t| t.len() <= 40 && !t.trim().is_empty());
+            let key = found.map_or("the file", str::trim);
+            file.error(&span, key, e.message(), "a rule file is TOML, see https://toml.io")
         })?;
         let top = DeValue::Table(parsed.into_inner());
         rule(file, &At::top(file, &top))
