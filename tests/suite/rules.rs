@@ -28,7 +28,10 @@ fn a_source_of_ones_own_reaches_the_log() {
     let sql =
         "select source, service, environment_tier, phase from events where kind = 'deployment'";
     let rows = ok(dir.path(), ["sql", "--ledger", "l", sql]);
-    assert_eq!(rows, "source,service,environment_tier,phase\r\nmy-cd,basket,production,succeeded\r\n");
+    assert_eq!(
+        rows,
+        "source,service,environment_tier,phase\r\nmy-cd,basket,production,succeeded\r\n"
+    );
     assert!(ok(dir.path(), ingest).contains("1 duplicate"));
 }
 

@@ -73,8 +73,8 @@ impl Rule {
     }
 
     pub(crate) fn claims(&self, delivery: &Delivery) -> bool {
-        let headers = headers(delivery);
-        !self.headers.is_empty() && all_hold(&self.headers, &scope(&Value::Null, &headers))
+        !self.headers.is_empty()
+            && all_hold(&self.headers, &scope(&Value::Null, &headers(delivery)))
     }
 
     pub(crate) fn looks(&self, body: &Value) -> bool {
@@ -216,7 +216,7 @@ impl Rules {
     }
 
     /// The rules, in the order in which they were named.
-    pub fn iter(&self) -> std::slice::Iter<'_, Rule> {
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.0.iter()
     }
 }

@@ -191,7 +191,7 @@ fn event(at: &At<'_>, top: &Table<'_>) -> Result<Event, RuleError> {
         let who = at.one_or_more()?.iter().map(|at| who(at, scoped)).collect::<Result<_, _>>()?;
         put(&mut people, people_column(&at)?, who, |c| c.name);
     }
-    let time = time(shared("time"), shared("time_basis"), &table, scoped)?;
+    let time = time(&table, top, scoped)?;
     Ok(Event { each, when, kind, phase, key, time, columns, texts, people })
 }
 
@@ -241,17 +241,17 @@ fn phase(
     Ok(Phase::Mapped(from, words.iter().map(word).collect::<Result<BTreeMap<_, _>, _>>()?))
 }
 
-fn time(
-    time: Option<At<'_>>,
-    basis: Option<At<'_>>,
-    event: &Table<'_>,
-    scoped: bool,
-) -> Result<Time, RuleError> {
+/// What the event says of its time; what is shared counts as far as the event does not say the contrary.
+fn time(event: &Table<'_>, top: &Table<'_>, scoped: bool) -> Result<Time, RuleError> {
     const HINT: &str =
         "write `time = \"/place\"`, or `time_basis = \"receipt\"` if the delivery says none";
-    const BASES: [&str; 3] = ["source_event", "source_state", "receipt"];
-    let basis = basis.map(|at| one_of(&at, "a basis of time", &BASES).map(|basis| (at, basis)));
-    let (time, basis) = match (time, basis.transpose()?) {
+    let (own, shared) = (basis(event)?, basis(top)?);
+    let time = match own {
+        Some((_, "receipt")) => event.get("time"),
+        _ => event.get("time").or_else(|| top.get("time")),
+    };
+    let shared = shared.filter(|(_, basis)| *basis != "receipt" || event.get("time").is_none());
+    let (time, basis) = match (time, own.or(shared)) {
         (None, Some((_, "receipt"))) => return Ok(Time::Receipt),
         (Some(_), Some((at, "receipt"))) => {
             return Err(at.error("contradicts `time`", "keep one of the two"));
@@ -272,6 +272,13 @@ fn time(
     }
     let plus = plus.map(|at| Places::parse(&at, scoped)).transpose()?;
     Ok(Time::Read { from, plus, form, basis })
+}
+
+fn basis<'t>(table: &Table<'t>) -> Result<Option<(At<'t>, &'static str)>, RuleError> {
+    const BASES: [&str; 3] = ["source_event", "source_state", "receipt"];
+    let Some(at) = table.get("time_basis") else { return Ok(None) };
+    let basis = one_of(&at, "a basis of time", &BASES)?;
+    Ok(Some((at, basis)))
 }
 
 /// A column that a rule may fill with a plain value.

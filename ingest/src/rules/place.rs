@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::limits::POINTER_STEPS_MAX;
-use crate::node::Node;
+use crate::node::{Node, member};
 
 use super::at::{At, RuleError};
 
@@ -53,12 +53,23 @@ impl Place {
         Ok(if element { Self::Element(steps) } else { Self::Body(steps) })
     }
 
-    /// What is there.
+    /// What is there, and its path.
     pub(super) fn node<'a>(&self, scope: &Scope<'a>) -> Node<'a> {
+        let (from, steps) = self.way(scope);
+        from.pointer(steps)
+    }
+
+    /// What is there. Recognition asks every rule about every delivery, so nothing is made for it.
+    fn value<'a>(&self, scope: &Scope<'a>) -> Option<&'a Value> {
+        let (from, steps) = self.way(scope);
+        steps.iter().try_fold(from.value()?, |value, step| member(value, step))
+    }
+
+    fn way<'s, 'a>(&'s self, scope: &'s Scope<'a>) -> (&'s Node<'a>, &'s [String]) {
         match self {
-            Self::Body(steps) => scope.body.pointer(steps),
-            Self::Element(steps) => scope.element.as_ref().unwrap_or(&scope.body).pointer(steps),
-            Self::Header(name) => scope.headers.get(name),
+            Self::Body(steps) => (&scope.body, steps),
+            Self::Element(steps) => (scope.element.as_ref().unwrap_or(&scope.body), steps),
+            Self::Header(name) => (&scope.headers, std::slice::from_ref(name)),
         }
     }
 }
@@ -100,21 +111,24 @@ impl Places {
 
     /// The first that holds something, else the last.
     pub(super) fn node<'a>(&self, scope: &Scope<'a>) -> Node<'a> {
-        let mut node = scope.body.clone();
-        for place in &self.0 {
-            node = place.node(scope);
-            let empty = node.value().is_none_or(|v| v.as_str() == Some(""));
-            if !empty {
-                break;
-            }
-        }
-        node
+        let place = self.0.iter().find(|place| holds_something(place.value(scope)));
+        let place = place.or(self.0.last()).expect("a list of places is not empty");
+        place.node(scope)
+    }
+
+    /// The value there, without its path.
+    fn value<'a>(&self, scope: &Scope<'a>) -> Option<&'a Value> {
+        self.0.iter().map(|place| place.value(scope)).find(|value| holds_something(*value))?
     }
 
     /// Whether all of them are headers, or none is.
     pub(super) fn are_headers(&self, wanted: bool) -> bool {
         self.0.iter().all(|place| matches!(place, Place::Header(_)) == wanted)
     }
+}
+
+fn holds_something(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| value.as_str() != Some(""))
 }
 
 /// What must be at a place.
@@ -164,8 +178,7 @@ impl Condition {
 
     /// Whether it holds; what is of another type than asked for does not.
     pub(super) fn holds(&self, scope: &Scope<'_>) -> bool {
-        let node = self.places.node(scope);
-        let value = node.value();
+        let value = self.places.value(scope);
         match &self.test {
             Test::Exists(wanted) => value.is_some() == *wanted,
             Test::In(values) => value.is_some_and(|v| values.contains(v)),

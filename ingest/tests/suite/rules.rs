@@ -133,6 +133,8 @@ fn a_rule_file_has_bounds() {
     let many =
         format!("{GOOD}{}", "[[event]]\nkind = \"deployment\"\nphase = \"live\"\n".repeat(128));
     assert!(Rule::parse("own.toml", &many).unwrap_err().what.contains("one block more"));
+    let nested = format!("{GOOD}x = {}", "[".repeat(100_000));
+    assert!(!Rule::parse("own.toml", &nested).unwrap_err().hint.is_empty());
     let deep = GOOD.replace("\"/id\"", &format!("\"{}\"", "/a".repeat(33)));
     assert!(Rule::parse("own.toml", &deep).unwrap_err().what.contains("steps"));
 }
@@ -185,6 +187,44 @@ fn times_have_many_forms() {
         let said = result.drafts.first().and_then(|d| d.event.timestamp("occurred_at"));
         assert_eq!(said.map(|at| at.to_string()).as_deref(), Some(want), "{form}: {result:?}");
     }
+}
+
+#[test]
+fn an_event_may_have_another_time_than_the_others() {
+    let body = json!({"cd": 1, "id": 7, "at": "2026-04-03T10:00:00Z"});
+    let one = Delivery {
+        received_at: Some("2026-04-03T10:00:09.000000Z".parse().unwrap()),
+        ..delivery(&body)
+    };
+    for (changes, basis) in [
+        (&[][..], "source_event"),
+        (&[("phase = \"started\"", "phase = \"started\"\ntime_basis = \"receipt\"")], "receipt"),
+        (&[("time = \"/at\"", "time_basis = \"receipt\"")], "receipt"),
+        (
+            &[
+                ("time = \"/at\"", "time_basis = \"receipt\""),
+                ("phase = \"started\"", "phase = \"started\"\ntime = \"/at\""),
+            ],
+            "source_event",
+        ),
+    ] {
+        let event = backtrail_ingest::map(&one, &own(changes)).drafts.remove(0).event;
+        assert_eq!(event.text("time_basis"), Some(basis), "{changes:?}");
+        let second = if basis == "receipt" { "09" } else { "00" };
+        let at = event.timestamp("occurred_at").unwrap().to_string();
+        assert_eq!(at, format!("2026-04-03T10:00:{second}.000000Z"));
+    }
+}
+
+#[test]
+fn a_configured_place_is_put_into_what_a_rule_reads() {
+    let body = json!({"cd": 1, "id": 7, "at": "2026-04-03T10:00:00Z", "region": "eu"});
+    let context =
+        own(&[("phase = \"started\"", "phase = \"started\"\ncolumns = { region = \"/region\" }")]);
+    let defaults = vec![("region", "us".to_owned()), ("environment", "live".to_owned())];
+    let result = backtrail_ingest::map(&delivery(&body), &Context { defaults, ..context });
+    let event = &result.drafts[0].event;
+    assert_eq!((event.text("region"), event.text("environment")), (Some("eu"), Some("live")));
 }
 
 #[test]
