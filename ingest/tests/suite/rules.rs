@@ -295,6 +295,8 @@ fn check_every_rule(body: &Value) {
         let some =
             !result.drafts.is_empty() || !result.rejects.is_empty() || result.ignored.is_some();
         assert!(some, "{name} lost {body}");
+        let lost = result.rejects.iter().any(|r| r.code == "no_fact");
+        assert!(!lost, "{name} says nothing of {body}");
         for draft in &result.drafts {
             draft.event.check_drafted(&["recorded_at"]).unwrap();
         }
