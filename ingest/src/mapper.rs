@@ -30,9 +30,9 @@ pub struct Mapper {
     pub(crate) map: fn(&Value, &Delivery, &Context) -> Mapped,
 }
 
-/// What reads the deliveries of one source.
+/// What maps the deliveries of one source.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reader<'a> {
+pub(crate) enum Mapping<'a> {
     /// Code of ours.
     Code(&'static Mapper),
     /// A rule file that is bundled.
@@ -41,12 +41,12 @@ pub(crate) enum Reader<'a> {
     Own(&'a Rule),
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Mapping<'a> {
     /// All of them: code, bundled rules, the user's rules.
     pub(crate) fn all(context: &'a Context) -> impl Iterator<Item = Self> {
-        let bundled = rules::bundled().iter().map(Reader::Bundled);
-        let own = context.rules.iter().map(Reader::Own);
-        mappers().iter().map(Reader::Code).chain(bundled).chain(own)
+        let bundled = rules::bundled().iter().map(Mapping::Bundled);
+        let own = context.rules.iter().map(Mapping::Own);
+        mappers().iter().map(Mapping::Code).chain(bundled).chain(own)
     }
 
     /// The name of the source.
@@ -110,8 +110,8 @@ pub(crate) fn map_recognised<'a>(
     context: &'a Context,
 ) -> (Option<&'a str>, Mapped) {
     let (source, mapped) = match recognised(delivery, context) {
-        Ok((reader, document)) => {
-            (Some(reader.name()), reader.map(&document.value, delivery, context))
+        Ok((mapping, document)) => {
+            (Some(mapping.name()), mapping.map(&document.value, delivery, context))
         }
         Err(reject) => (None, refused(reject)),
     };
@@ -122,13 +122,13 @@ pub(crate) fn map_recognised<'a>(
 fn recognised<'a>(
     delivery: &Delivery,
     context: &'a Context,
-) -> Result<(Reader<'a>, Document), Reject> {
+) -> Result<(Mapping<'a>, Document), Reject> {
     let document = document::parse(delivery)?;
-    let reader = recognise(delivery, &document.value, context)?;
-    if document.yaml && !reader.reads_yaml() {
-        return Err(reject("bad_json", format!("a {} delivery is JSON", reader.name())));
+    let mapping = recognise(delivery, &document.value, context)?;
+    if document.yaml && !mapping.reads_yaml() {
+        return Err(reject("bad_json", format!("a {} delivery is JSON", mapping.name())));
     }
-    Ok((reader, document))
+    Ok((mapping, document))
 }
 
 /// Drafts that are events, rejects that say where, and never nothing.
