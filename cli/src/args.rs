@@ -1,6 +1,7 @@
 //! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
 
 mod report;
+mod sources;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use report::{IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
 
+pub(crate) use sources::{RulesArg, Sources, SourcesAction};
 pub(crate) use upkeep::{Backup, Compact, Doctor, Erase, Restore, Retain};
 
 const STYLES: Styles = Styles::styled()
@@ -60,8 +62,11 @@ pub(crate) enum Command {
     )]
     Generate(Generate),
     /// Lists the sources: what is read, how it is authenticated, how a rollback is recognised.
-    #[command(after_help = "Examples:\n  backtrail sources\n  backtrail sources --format json")]
-    Sources(Formatted),
+    #[command(
+        after_help = "Examples:\n  backtrail sources\n  backtrail sources show own-cd > my-cd.toml",
+        args_conflicts_with_subcommands = true
+    )]
+    Sources(Sources),
     /// Deliveries that were authenticated but not understood: lists them, shows one, maps them again.
     #[command(subcommand)]
     Quarantine(Quarantine),
@@ -262,6 +267,8 @@ pub(crate) struct Ingest {
     /// Exit with 1 if anything was quarantined.
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<IngestFailOn>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArg,
     #[command(flatten)]
     pub(crate) key: KeyArg,
 }

@@ -1,5 +1,6 @@
 //! `backtrail.toml`, and the order of precedence: flag, environment, file.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) report: ReportSection,
     #[serde(default)]
     pub(crate) serve: ServeSection,
+    #[serde(default)]
+    sources: BTreeMap<String, SourceSection>,
     /// The folder that relative paths in the file start from.
     #[serde(skip)]
     base: PathBuf,
@@ -81,6 +84,14 @@ pub(crate) struct ReportSection {
     pub(crate) timezone: Option<String>,
 }
 
+/// `[sources.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceSection {
+    /// The rule file that describes the source.
+    rules: Option<PathBuf>,
+}
+
 /// `[serve]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,7 +139,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.signer, ledger.signer_vkey, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s")
+                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.signer, ledger.signer_vkey, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s, sources.NAME.rules")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -189,6 +200,14 @@ impl Config {
         let placed =
             |anchor: &Anchor| Anchor { path: self.base.join(&anchor.path), ..anchor.clone() };
         self.ledger.anchors.iter().map(placed).collect()
+    }
+
+    /// The sources that rule files describe, by name.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let placed = |(name, section): (_, &SourceSection)| {
+            Some((name, self.base.join(section.rules.as_ref()?)))
+        };
+        self.sources.iter().map(|(name, section)| (name.as_str(), section)).filter_map(placed)
     }
 
     /// The report overlay, if one is named.

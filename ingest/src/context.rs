@@ -1,5 +1,7 @@
 //! What intake knows of a delivery besides its bytes.
 
+use crate::rules::Rules;
+
 /// How deliveries reach us and how far they are to be believed: the same for every delivery of one run or endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -18,6 +20,8 @@ pub struct Context {
     pub defaults: Vec<(&'static str, String)>,
     /// What the shop's own labels and tags mean.
     pub labels: Labels,
+    /// The sources that the user describes by rule files, besides those that are bundled.
+    pub rules: Rules,
 }
 
 /// The labels and tags by which a shop says what a source has no field for. Tags are compared without case.
@@ -60,6 +64,7 @@ impl Context {
             simulated_clock: false,
             defaults: Vec::new(),
             labels: Labels::default(),
+            rules: Rules::default(),
         }
     }
 }

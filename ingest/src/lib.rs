@@ -1,7 +1,7 @@
 //! How a delivery becomes events: parse, map, deduplicate, quarantine.
 //!
 //! Read in this order: [`read`] turns files into deliveries, [`mapper`] a delivery into drafts and rejects, one module
-//! of `sources` per source, and [`run`] hands both to the ledger. [`table`] says what each source gives.
+//! of `sources` or file of `ingest/rules` per source, and [`run`] hands both to the ledger. [`table`] says what each source gives.
 
 pub mod context;
 mod conventions;
@@ -15,6 +15,7 @@ pub mod mapper;
 mod node;
 pub mod read;
 mod recognise;
+pub mod rules;
 pub mod run;
 mod snapshot;
 mod sources;
@@ -24,5 +25,6 @@ mod words;
 pub use context::{Context, Labels, Mode};
 pub use error::Error;
 pub use mapper::{Mapper, map, mappers};
+pub use rules::{Rule, RuleError, Rules};
 pub use run::{Options, Totals, dry_run, retry, run};
 pub use table::{Source, sources};

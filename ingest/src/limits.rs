@@ -53,6 +53,21 @@ pub const REASON_CHARS_MAX: usize = 600;
 /// How many labels one event may bring as attributes.
 pub const ATTRIBUTES_MAX: usize = 64;
 
+/// The largest rule file, in bytes: ten times the longest that is bundled.
+pub const RULE_BYTES_MAX: usize = 128 << 10;
+
+/// How many `[[event]]` and `[[ignore]]` blocks one rule file may hold: each is tried on each element of a delivery.
+pub const RULE_BLOCKS_MAX: usize = 128;
+
+/// How many rule files of its own one run may read: each may be asked whether a delivery is its source's.
+pub const RULE_FILES_MAX: usize = 64;
+
+/// How many steps a reference into a delivery may take.
+pub const POINTER_STEPS_MAX: usize = 32;
+
+/// The longest name of a source, in bytes: it is in every row and begins every event id.
+pub const SOURCE_NAME_BYTES_MAX: usize = 40;
+
 /// What the ledger may add to a leaf, in bytes: a pseudonym with its column name, and a commitment with its own.
 pub const LEAF_BYTES_PER_PERSON: usize = 64;
 /// See [`LEAF_BYTES_PER_PERSON`]: `"backout_plan_commitment":"hmac-sha256:<64 hex>",`.

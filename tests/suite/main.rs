@@ -10,6 +10,7 @@ mod keys;
 mod kill;
 mod people;
 mod readme;
+mod rules;
 mod serve;
 mod shapes;
 mod tidy;

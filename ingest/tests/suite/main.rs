@@ -12,6 +12,7 @@ mod incidents;
 mod mangled;
 mod notifications;
 mod reading;
+mod rules;
 mod running;
 mod support;
 mod traps;
