@@ -158,7 +158,7 @@ impl Run {
         let mut run = Self::empty(heading);
         let mut last = [0; ENTRY_BYTES];
         let (mut headed, mut ended, mut good) = (false, false, true);
-        let end = scan(store, &path(&heading.rows), |_, kind, payload| {
+        let end = scan(store, &path(&heading.rows), u64::MAX, |_, kind, payload| {
             // Blocks are found by their number, so all before this one are full.
             let in_place =
                 headed && !ended && run.entries.is_multiple_of(INDEX_BLOCK_ENTRIES as u64);
