@@ -1,5 +1,6 @@
 //! `backtrail.toml`, and the order of precedence: flag, environment, file.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,9 @@ use serde::Deserialize;
 
 use crate::args::Global;
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE, unreadable};
-use crate::serve::limits::{HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
+use crate::serve::limits::{BODY_BYTES, BODY_BYTES_DEFAULT, HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
+use crate::serve::logs::LogFormat;
+use crate::serve::sources::SourceSection;
 
 /// The config file; every key is optional, an unknown key is an error.
 #[derive(Debug, Default, Deserialize)]
@@ -23,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) report: ReportSection,
     #[serde(default)]
     pub(crate) serve: ServeSection,
+    #[serde(default)]
+    pub(crate) sources: BTreeMap<String, SourceSection>,
     /// The folder that relative paths in the file start from.
     #[serde(skip)]
     base: PathBuf,
@@ -87,6 +92,14 @@ pub(crate) struct ReportSection {
 pub(crate) struct ServeSection {
     listen: Option<String>,
     heartbeat_s: Option<u64>,
+    body_bytes_max: Option<usize>,
+    /// The form of what the server logs.
+    #[serde(default)]
+    pub(crate) log: LogFormat,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    /// Who signs the certificates of clients.
+    tls_client_ca: Option<PathBuf>,
 }
 
 /// Where `serve` listens if nothing says so: this host only.
@@ -103,6 +116,16 @@ impl ServeSection {
         })
     }
 
+    /// The largest body of a delivery, in bytes, as it came and expanded.
+    pub(crate) fn body_bytes_max(&self) -> Result<usize, Failure> {
+        let bytes = self.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
+        if BODY_BYTES.contains(&bytes) {
+            return Ok(bytes);
+        }
+        Err(Failure::new(BAD_INPUT, format_args!("serve.body_bytes_max = {bytes} is out of range"))
+            .hint(format_args!("{} to {} bytes", BODY_BYTES.start(), BODY_BYTES.end())))
+    }
+
     /// How long the log may be idle before it shows that it is alive.
     pub(crate) fn heartbeat(&self) -> Result<Duration, Failure> {
         let seconds = self.heartbeat_s.unwrap_or(HEARTBEAT_DEFAULT_S);
@@ -113,6 +136,9 @@ impl ServeSection {
             .hint(format_args!("{} to {} seconds", HEARTBEAT_S.start(), HEARTBEAT_S.end())))
     }
 }
+
+/// The files of TLS: certificate chain, key, and who signs clients' certificates.
+type TlsFiles = (PathBuf, PathBuf, Option<PathBuf>);
 
 /// The file that is read without being asked for.
 const DEFAULT_FILE: &str = "backtrail.toml";
@@ -128,7 +154,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.signer, ledger.signer_vkey, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s")
+                .hint("docs/configuration.md lists every key")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -189,6 +215,23 @@ impl Config {
         let placed =
             |anchor: &Anchor| Anchor { path: self.base.join(&anchor.path), ..anchor.clone() };
         self.ledger.anchors.iter().map(placed).collect()
+    }
+
+    /// The files of TLS, if the server speaks it.
+    pub(crate) fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
+        let placed = |path: &Option<PathBuf>| path.as_ref().map(|p| self.base.join(p));
+        let ServeSection { tls_certificate, tls_key, tls_client_ca, .. } = &self.serve;
+        match (placed(tls_certificate), placed(tls_key), placed(tls_client_ca)) {
+            (Some(certificate), Some(key), client_ca) => Ok(Some((certificate, key, client_ca))),
+            (None, None, None) => Ok(None),
+            _ => Err(Failure::new(BAD_INPUT, "`[serve]` has a part of what TLS needs")
+                .hint("`tls_certificate` and `tls_key` go together; `tls_client_ca` needs both")),
+        }
+    }
+
+    /// The folder that relative paths in the file start from.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// The report overlay, if one is named.

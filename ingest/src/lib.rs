@@ -3,6 +3,7 @@
 //! Read in this order: [`read`] turns files into deliveries, [`mapper`] a delivery into drafts and rejects, one module
 //! of `sources` per source, and [`run`] hands both to the ledger. [`table`] says what each source gives.
 
+pub mod authenticate;
 pub mod context;
 mod conventions;
 pub mod docs;
@@ -12,6 +13,7 @@ mod facts;
 pub mod limits;
 pub mod mapper;
 mod node;
+pub mod push;
 pub mod read;
 mod recognise;
 pub mod run;
