@@ -153,8 +153,11 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
-            Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("docs/configuration.md lists every key")
+            Failure::new(
+                BAD_INPUT,
+                format_args!("{}: {}", path.display(), e.to_string().trim_end()),
+            )
+            .hint("docs/configuration.md lists every key")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)

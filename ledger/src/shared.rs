@@ -55,10 +55,7 @@ impl SharedLedger {
     }
 
     /// Appends several requests with one wait for the disk, and answers each.
-    pub fn append_each(
-        &self,
-        requests: Vec<Vec<Submission>>,
-    ) -> Vec<Result<Vec<Receipt>, Error>> {
+    pub fn append_each(&self, requests: Vec<Vec<Submission>>) -> Vec<Result<Vec<Receipt>, Error>> {
         append_each(&mut self.lock(), requests)
     }
 

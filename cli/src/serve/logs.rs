@@ -121,7 +121,8 @@ mod tests {
         let text = line(LogFormat::Text, "T", "WARN", fields());
         assert_eq!(text, "T warn a \"b\" source=\"x\"");
         let json = line(LogFormat::Json, "T", "WARN", fields());
-        let want = serde_json::json!({"level": "warn", "message": "a \"b\"", "source": "x", "time": "T"});
+        let want =
+            serde_json::json!({"level": "warn", "message": "a \"b\"", "source": "x", "time": "T"});
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), want);
     }
 }

@@ -53,7 +53,11 @@ impl Metrics {
         let checkpoint_age = Gauge::default();
         let r = &mut registry;
         r.register("deliveries", "Deliveries, by source and outcome", deliveries.clone());
-        r.register("events", "Events of deliveries, by source and what became of them", events.clone());
+        r.register(
+            "events",
+            "Events of deliveries, by source and what became of them",
+            events.clone(),
+        );
         let text = "From the headers of an authenticated delivery to its answer";
         r.register_with_unit("delivery_duration", text, Unit::Seconds, latency.clone());
         let text = "From when an accepted event occurred to when it was received";
@@ -64,7 +68,18 @@ impl Metrics {
         r.register_with_unit("checkpoint_age", text, Unit::Seconds, checkpoint_age.clone());
         r.register("writer_healthy", "1 while the writer can write", healthy.clone());
         r.register("connections", "Connections that are open", connections.clone());
-        Self { registry, deliveries, events, latency, lag, rows, published, checkpoint_age, healthy, connections }
+        Self {
+            registry,
+            deliveries,
+            events,
+            latency,
+            lag,
+            rows,
+            published,
+            checkpoint_age,
+            healthy,
+            connections,
+        }
     }
 
     /// One delivery more.

@@ -55,9 +55,9 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let heartbeat = config.serve.heartbeat()?;
     let body_bytes_max = config.serve.body_bytes_max()?;
     let tls = config.tls()?;
-    let acceptor = tls.as_ref().map(|(certificate, key, client_ca)| {
-        tls::acceptor(certificate, key, client_ca.as_deref())
-    });
+    let acceptor = tls
+        .as_ref()
+        .map(|(certificate, key, client_ca)| tls::acceptor(certificate, key, client_ca.as_deref()));
     let acceptor = acceptor.transpose()?;
     let client_ca = tls.is_some_and(|(_, _, client_ca)| client_ca.is_some());
     let endpoints = sources::endpoints(&config.sources, config.base(), client_ca)?;

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use backtrail_ingest::authenticate::{
-    Authenticator, Key, SCHEMES, Scheme, Secret, default_scheme,
-};
+use backtrail_ingest::authenticate::{Authenticator, Key, SCHEMES, Scheme, Secret, default_scheme};
 use backtrail_ingest::mappers;
 use serde::Deserialize;
 
