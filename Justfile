@@ -33,6 +33,6 @@ deny:
 generate:
     cargo run -p backtrail-tests --example generate
 
-# What the ledger does in a second, beside what the disk and the processor can do (needs openssl).
+# What the ledger does in a second beside the disk and the processor (needs openssl), or what `intake` does (needs wrk).
 bench what events="1000000":
-    cargo run --release -p backtrail-{{what}} --example bench -- all target/bench {{events}}
+    {{ if what == "intake" { "cargo build --release && tests/more/bench_intake.sh target/release/backtrail" } else { "cargo run --release -p backtrail-" + what + " --example bench -- all target/bench " + events } }}
