@@ -17,6 +17,8 @@ test-more: demo
     target/debug/backtrail metrics --ledger backtrail-demo/ledger --period 2026-Q3 --format ndjson > backtrail-demo/metrics.ndjson
     tests/more/second_opinion.py backtrail-demo/events.ndjson --compare backtrail-demo/metrics.ndjson
     tests/more/full_disk.sh target/debug/backtrail
+    tests/more/full_disk_intake.sh target/debug/backtrail
+    tests/more/curl.sh target/debug/backtrail
     tests/more/strace.sh target/debug/backtrail
     tests/more/witness.sh target/debug/backtrail target/tools
 

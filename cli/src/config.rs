@@ -262,6 +262,43 @@ mod tests {
         }
     }
 
+    /// The keys that a table takes, from what is said of one that it does not.
+    fn keys_of(table: &str) -> Vec<String> {
+        let refused = toml::from_str::<Config>(&format!("{table}\nno_such_key = 1")).unwrap_err();
+        let message = refused.message().to_owned();
+        let known = message.split_once("expected ").unwrap_or_else(|| panic!("{message}")).1;
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_key_is_documented_and_no_other() {
+        let tables = [
+            ("organisation", "[organisation]"),
+            ("ledger", "[ledger]"),
+            ("ledger.anchor", "[[ledger.anchor]]"),
+            ("report", "[report]"),
+            ("serve", "[serve]"),
+            ("sources.NAME", "[sources.NAME]"),
+            ("sources.NAME.secrets", "[[sources.NAME.secrets]]"),
+        ];
+        let key = |(name, table): (&str, &str)| -> Vec<String> {
+            keys_of(table).into_iter().map(|key| format!("{name}.{key}")).collect()
+        };
+        let mut known: Vec<String> = tables.into_iter().flat_map(key).collect();
+        let page = include_str!("../../docs/configuration.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let mut documented: Vec<&str> = rows.filter(|key| key.contains('.')).collect();
+        known.sort();
+        documented.sort_unstable();
+        assert_eq!(documented, known);
+        let named = |section: &String| tables.iter().any(|(name, _)| name.starts_with(section));
+        assert!(keys_of("").iter().all(named), "a section is missing above");
+        let schemes = backtrail_ingest::authenticate::SCHEMES;
+        for (word, _) in schemes {
+            assert!(page.contains(&format!("| `{word}` | ")), "scheme {word} is not documented");
+        }
+    }
+
     #[test]
     fn an_unknown_key_is_an_error() {
         assert!(

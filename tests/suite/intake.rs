@@ -55,7 +55,8 @@ pub(crate) fn event(id: &str, version: &str) -> Value {
 
 /// A POST as it goes over the wire.
 pub(crate) fn post(source: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let headers: String = headers.iter().map(|(k, v)| format!("{k}: {v}\r\n")).collect();
+    let headers: Vec<String> = headers.iter().map(|(k, v)| format!("{k}: {v}\r\n")).collect();
+    let headers = headers.concat();
     let mut request = format!(
         "POST /v1/ingest/{source} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
         body.len()
@@ -78,8 +79,8 @@ fn native(server: &Serving, body: &Value) -> (u16, Value) {
 fn github(server: &Serving, secret: &str, body: &[u8]) -> (u16, Value) {
     let mut mac = <Hmac<Sha256>>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
-    let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
-    let signature = format!("sha256={hex}");
+    let code = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
+    let signature = format!("sha256={code}");
     let headers = [("x-github-event", "deployment"), ("x-hub-signature-256", signature.as_str())];
     let (status, _, answer) = server.send(&post("github", &headers, body));
     (status, serde_json::from_slice(&answer).unwrap())

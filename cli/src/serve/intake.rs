@@ -250,7 +250,7 @@ impl Intake {
         });
         let mut response = (StatusCode::NO_CONTENT, allow).into_response();
         if let (Some(origin), Some(endpoint)) = (granted, self.endpoints.get(source)) {
-            let put = &mut response.headers_mut();
+            let put = response.headers_mut();
             put.insert(HeaderName::from_static("webhook-allowed-origin"), origin.clone());
             // It is told in deliveries a minute.
             let rate = HeaderValue::from(u64::from(endpoint.rate_per_s) * 60);

@@ -2,7 +2,7 @@
 //!
 //! There are no spans. What is logged is named where it is logged: never a body, a header or a secret.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use backtrail_ledger::Clock as _;
 use serde::Deserialize;
@@ -71,8 +71,11 @@ fn line(format: LogFormat, time: &str, level: &str, mut fields: Fields) -> Strin
     }
     let message = fields.0.remove("message");
     let message = message.as_ref().and_then(Value::as_str).unwrap_or_default();
-    let rest: String = fields.0.iter().map(|(name, value)| format!(" {name}={value}")).collect();
-    format!("{time} {} {message}{rest}", level.to_ascii_lowercase())
+    let mut line = format!("{time} {} {message}", level.to_ascii_lowercase());
+    for (name, value) in &fields.0 {
+        let _ = write!(line, " {name}={value}");
+    }
+    line
 }
 
 /// The fields of one event.

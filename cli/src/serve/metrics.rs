@@ -104,7 +104,7 @@ impl Metrics {
         self.lag.get_or_create(&[("source", source)]).observe(seconds);
     }
 
-    /// The text of `/metrics`. *Source*: OpenMetrics 1.0.
+    /// The text of `/metrics`. *Source*: `OpenMetrics` 1.0.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes everything");
