@@ -44,7 +44,7 @@ const VECTORS: &[Vector] = &[
             "x-hub-signature-256",
             "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
         )],
-        body: r#"Hello, World!"#,
+        body: "Hello, World!",
         method: "hmac-sha256",
         at_s: AT_S,
     },
