@@ -41,7 +41,7 @@ sleep 3
 kill -9 "$server"
 wait "$server" 2> /dev/null || true
 wait "$wrk" || true
-"$backtrail" ingest --ledger ledger --source native /dev/null > /dev/null
+"$backtrail" ingest --ledger ledger --source native /dev/null > /dev/null 2>&1
 "$backtrail" verify ledger --vkey ledger.vkey > /dev/null
 for round in a b; do
   file=load; test "$round" = b && file=killed

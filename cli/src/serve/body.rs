@@ -16,7 +16,24 @@ use super::refusal::Refusal;
 /// A body in memory, with its part of the budget.
 pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    _budget: OwnedSemaphorePermit,
+    budget: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// Holds `bytes` in the place of what they were made from.
+    pub(super) fn replace(
+        &mut self,
+        bytes: Vec<u8>,
+        budget: &Arc<Semaphore>,
+    ) -> Result<(), Refusal> {
+        self.budget.merge(take(budget, bytes.len())?);
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+fn take(budget: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(budget).try_acquire_many_owned(bytes as u32).map_err(|_| Refusal::Busy)
 }
 
 /// Refuses a body whose announced length is too large, before anything of it is read.
@@ -43,18 +60,15 @@ async fn gather(
     bytes_max: usize,
     budget: &Arc<Semaphore>,
 ) -> Result<Held, Refusal> {
-    let take = |bytes: usize| {
-        Arc::clone(budget).try_acquire_many_owned(bytes as u32).map_err(|_| Refusal::Busy)
-    };
-    let (mut bytes, mut held) = (Vec::new(), take(0)?);
+    let (mut bytes, mut held) = (Vec::new(), take(budget, 0)?);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::Incomplete)?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > bytes_max {
             return Err(Refusal::TooLarge);
         }
-        held.merge(take(data.len())?);
+        held.merge(take(budget, data.len())?);
         bytes.extend_from_slice(&data);
     }
-    Ok(Held { bytes, _budget: held })
+    Ok(Held { bytes, budget: held })
 }

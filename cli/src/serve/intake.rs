@@ -79,10 +79,7 @@ impl Intake {
         let began_us = self.clock.elapsed_us().unwrap_or_default();
         let endpoint = self.endpoints.get(source);
         let label = endpoint.map_or(UNKNOWN, |e| e.name);
-        let taken = match endpoint {
-            Some(endpoint) => self.take(endpoint, request).await,
-            None => Err(Refusal::Unauthenticated),
-        };
+        let taken = self.take(endpoint, request).await;
         let (outcome, response) = match taken {
             Ok(taken) => taken,
             Err(refusal) => {
@@ -105,13 +102,14 @@ impl Intake {
     /// From a request to the answer for a delivery that is durable.
     async fn take(
         &self,
-        endpoint: &Endpoint,
+        endpoint: Option<&Endpoint>,
         request: Request,
     ) -> Result<(&'static str, Response), Refusal> {
         let (parts, body) = request.into_parts();
         let publish = asks_for_proof(&parts)?;
         let headers = texts(&parts.headers)?;
         body::announced(&parts.headers, self.body_bytes_max)?;
+        let endpoint = endpoint.ok_or(Refusal::Unauthenticated)?;
         let now = self.clock.now();
         let names = parts.extensions.get::<Names>().cloned().unwrap_or_default();
         let verify = |body: &[u8]| {
@@ -125,7 +123,7 @@ impl Intake {
         let elapsed_us = self.clock.elapsed_us().unwrap_or_default();
         endpoint.rate.take(elapsed_us).map_err(Refusal::TooMany)?;
         self.readable(&parts.headers, &mut held)?;
-        let submissions = self.mapped(endpoint, headers, &held, who, now).await?;
+        let submissions = self.mapped(endpoint, headers, &mut held, who, now).await?;
         self.note_lag(endpoint.name, &submissions, now);
         let kept = self.queue.keep(submissions, publish).await.map_err(|e| match e {
             NotKept::Busy => Refusal::Busy,
@@ -139,11 +137,12 @@ impl Intake {
         match text(headers, header::CONTENT_ENCODING).as_deref() {
             None | Some("identity") => {}
             Some("gzip" | "x-gzip") => {
-                held.bytes =
-                    gunzip(&held.bytes, self.body_bytes_max).map_err(|wrong| match wrong {
-                        Inflate::TooLarge => Refusal::TooLarge,
-                        Inflate::Damaged => Refusal::Malformed("the body is no gzip"),
-                    })?;
+                let expanded = gunzip(&held.bytes, self.body_bytes_max);
+                let expanded = expanded.map_err(|wrong| match wrong {
+                    Inflate::TooLarge => Refusal::TooLarge,
+                    Inflate::Damaged => Refusal::Malformed("the body is no gzip"),
+                })?;
+                held.replace(expanded, &self.bodies)?;
             }
             Some(_) => return Err(Refusal::Unsupported("only gzip is expanded")),
         }
@@ -162,7 +161,7 @@ impl Intake {
         &self,
         endpoint: &Endpoint,
         mut headers: BTreeMap<String, String>,
-        held: &Held,
+        held: &mut Held,
         who: Authenticated,
         now: Timestamp,
     ) -> Result<Vec<Submission>, Refusal> {
@@ -183,7 +182,7 @@ impl Intake {
             received_at: Some(now),
             source: Some(endpoint.name.to_owned()),
             headers,
-            body: held.bytes.clone(),
+            body: std::mem::take(&mut held.bytes),
             reception: None,
             origin: String::new(),
         };

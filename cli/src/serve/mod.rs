@@ -61,6 +61,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let acceptor = acceptor.transpose()?;
     let client_ca = tls.is_some_and(|(_, _, client_ca)| client_ca.is_some());
     let endpoints = sources::endpoints(&config.sources, config.base(), client_ca)?;
+    let outside = Outside::read(&config)?;
     if args.check {
         return check(&config, &dir, args, listen);
     }
@@ -70,7 +71,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let ledger = keys::open(&config, &dir, args.key.key.as_ref())?;
     let origin = ledger.checkpoint().origin.clone();
     let ledger = Arc::new(SharedLedger::new(ledger));
-    let contradiction = witnessed(Outside::read(&config)?, dir.clone(), Arc::clone(&ledger));
+    let contradiction = witnessed(outside, dir.clone(), Arc::clone(&ledger));
     let socket = Server::start(&dir, Arc::clone(&ledger))?;
     let runtime = session::runtime()?;
     let metrics = Arc::new(Metrics::new());
