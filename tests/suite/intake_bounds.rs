@@ -88,7 +88,7 @@ fn peak_mib(server: &Serving) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
-/// The bounds of `just bench-intake strangers`, on a smaller scale.
+/// The bounds of `just bench intake`, on a smaller scale.
 #[test]
 fn strangers_take_no_memory_and_no_time() {
     let (dir, server) = taking("");
