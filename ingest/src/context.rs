@@ -1,6 +1,7 @@
 //! What intake knows of a delivery besides its bytes.
 
 use crate::rules::Rules;
+use backtrail_schemas::Reception;
 
 /// How deliveries reach us and how far they are to be believed: the same for every delivery of one run or endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,33 @@ impl Context {
             defaults: Vec::new(),
             labels: Labels::default(),
             rules: Rules::default(),
+        }
+    }
+
+    /// What is kept with a delivery that came another way than in a file, so that it can be mapped again as what it was.
+    pub fn reception(&self) -> Option<Reception> {
+        (self.mode != Mode::File).then(|| Reception {
+            ingest_mode: self.mode.as_str().to_owned(),
+            authn_method: self.authn_method.clone(),
+            authn_verified: self.authn_verified,
+            authn_key_id: self.authn_key_id.clone(),
+        })
+    }
+
+    /// The context of a delivery that was received so; of one from a file, this one. A mode of a later version is that of a
+    /// file: it claims the least.
+    pub(crate) fn received(&self, reception: Option<&Reception>) -> Self {
+        let known = [Mode::Push, Mode::Poll];
+        let mode = |r: &Reception| known.into_iter().find(|m| m.as_str() == r.ingest_mode);
+        match reception.and_then(|r| Some((mode(r)?, r))) {
+            None => self.clone(),
+            Some((mode, r)) => Self {
+                mode,
+                authn_method: r.authn_method.clone(),
+                authn_verified: r.authn_verified,
+                authn_key_id: r.authn_key_id.clone(),
+                ..self.clone()
+            },
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Read in this order: [`read`] turns files into deliveries, [`mapper`] a delivery into drafts and rejects, one module
 //! of `sources` or file of `ingest/rules` per source, and [`run`] hands both to the ledger. [`table`] says what each source gives.
 
+pub mod authenticate;
 pub mod context;
 mod conventions;
 pub mod docs;
@@ -13,6 +14,7 @@ mod kube;
 pub mod limits;
 pub mod mapper;
 mod node;
+pub mod push;
 pub mod read;
 mod recognise;
 pub mod rules;

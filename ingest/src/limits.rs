@@ -75,6 +75,21 @@ pub const LEAF_BYTES_PER_COMMITMENT: usize = 112;
 /// `recorded_at`, and the commitments to body and headers.
 pub const LEAF_BYTES_RESERVED: usize = 64 + 2 * LEAF_BYTES_PER_COMMITMENT;
 
+/// How far the time in a signature may be from ours, in seconds, either way. *Source*: the Standard Webhooks libraries.
+pub const CLOCK_TOLERANCE_S: u64 = 300;
+
+/// How many secrets of one source may be live: one, and another while they are changed, at a few places.
+pub const KEYS_MAX: usize = 8;
+
+/// The shortest secret, in bytes: 128 bits cannot be guessed; what people make up is shorter.
+pub const SECRET_BYTES_MIN: usize = 16;
+
+/// How many signatures one delivery may carry: senders add one for each key while they change it.
+pub const SIGNATURES_MAX: usize = 16;
+
+/// Lines of one NDJSON body, each a delivery of its own: as many as one delivery may hold events.
+pub const BODY_LINES_MAX: usize = DELIVERY_EVENTS_MAX;
+
 const _: () = assert!(LINE_BYTES_MAX > 2 * BODY_BYTES_MAX && REFUSED_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(LEAF_BYTES_RESERVED < backtrail_schemas::limits::LEAF_BYTES_MAX / 2);
 const _: () = assert!(BATCH_DELIVERIES_MAX > 0 && BATCH_BYTES_MAX > 0);

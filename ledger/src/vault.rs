@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backtrail_schemas::{Delivery, json};
+use backtrail_schemas::{Delivery, Reception, json};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -347,6 +347,8 @@ pub struct QuarantineRecord {
     pub source: String,
     /// When it was received, canonical time.
     pub received_at: String,
+    /// How it reached us and who vouched for it; absent for what was read from a file.
+    pub reception: Option<Reception>,
     /// The entries in the log.
     pub entries: Vec<QuarantineEntry>,
 }
@@ -384,6 +386,9 @@ impl QuarantineRecord {
         map.insert("id".into(), self.id.clone().into());
         map.insert("received_at".into(), self.received_at.clone().into());
         map.insert("source".into(), self.source.clone().into());
+        if let Some(reception) = &self.reception {
+            map.insert("reception".into(), reception_json(reception));
+        }
         sorted(map)
     }
 
@@ -414,11 +419,36 @@ impl QuarantineRecord {
                 delivery: DeliveryRecord::read_from(map)?,
                 source: text(map, "source")?,
                 received_at: text(map, "received_at")?,
+                reception: match map.remove("reception") {
+                    Some(Json::Object(mut map)) => Some(reception_of(&mut map)?),
+                    Some(_) => return None,
+                    None => None,
+                },
                 entries: entries.into_iter().map(entry).collect::<Option<_>>()?,
             })
         };
         parse(payload, read, Self::to_bytes)
     }
+}
+
+fn reception_json(reception: &Reception) -> Json {
+    let mut map = Map::new();
+    if let Some(id) = &reception.authn_key_id {
+        map.insert("authn_key_id".into(), id.clone().into());
+    }
+    map.insert("authn_method".into(), reception.authn_method.clone().into());
+    map.insert("authn_verified".into(), reception.authn_verified.into());
+    map.insert("ingest_mode".into(), reception.ingest_mode.clone().into());
+    sorted(map)
+}
+
+fn reception_of(map: &mut Map<String, Json>) -> Option<Reception> {
+    Some(Reception {
+        ingest_mode: text(map, "ingest_mode")?,
+        authn_method: text(map, "authn_method")?,
+        authn_verified: map.remove("authn_verified")?.as_bool()?,
+        authn_key_id: text(map, "authn_key_id"),
+    })
 }
 
 /// All frames of a file behind its header, as type and payload.

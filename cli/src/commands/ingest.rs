@@ -220,7 +220,8 @@ impl Teller {
     }
 }
 
-fn receipt_json(outcome: &Outcome) -> serde_json::Value {
+/// One line of receipts.
+pub(crate) fn receipt_json(outcome: &Outcome) -> serde_json::Value {
     let (outcome, seq, event_id) = match outcome {
         Outcome::Accepted { seq, event_id } => ("accepted", seq, event_id),
         Outcome::Duplicate { seq, event_id } => ("duplicate", seq, event_id),

@@ -138,6 +138,7 @@ fn delivery(record: &QuarantineRecord) -> Delivery {
         source: Some(record.source.clone()).filter(|source| !source.is_empty()),
         headers: record.delivery.headers.clone(),
         body: record.delivery.body.clone(),
+        reception: record.reception.clone(),
         origin: format!("quarantine {}", record.id),
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod authenticate;
 mod cluster;
 mod cluster_traps;
 mod envelopes;

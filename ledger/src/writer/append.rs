@@ -372,6 +372,7 @@ impl Ledger {
             delivery: intake.delivery.clone(),
             source: source.clone(),
             received_at: intake.at.to_string(),
+            reception: intake.submission.delivery.reception.clone(),
             entries: Vec::new(),
         };
         for (at, refusal) in intake.refused.iter().enumerate() {
