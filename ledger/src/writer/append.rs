@@ -66,6 +66,7 @@ impl Ledger {
                 }
             }
             ledger.flush()?;
+            ledger.encode_ahead()?;
             Ok(receipts)
         })
     }
