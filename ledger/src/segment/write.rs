@@ -61,7 +61,9 @@ impl Writer {
     /// # Errors
     /// None that is known: it is memory.
     pub fn finish(mut self, heading: &Heading) -> Result<Vec<u8>, Error> {
-        key_values(heading).into_iter().for_each(|pair| self.0.append_key_value_metadata(pair));
+        for pair in key_values(heading) {
+            self.0.append_key_value_metadata(pair);
+        }
         self.0.into_inner().map_err(failed)
     }
 }
