@@ -290,7 +290,7 @@ fn a_tail_of_long_deliveries_is_sealed_early() {
 fn a_tail_of_several_row_groups_is_sealed() {
     let folder = Folder::new();
     let mut ledger = folder.init();
-    let mut add = |ledger: &mut Ledger, rows: std::ops::Range<u64>, region: Option<&str>| {
+    let add = |ledger: &mut Ledger, rows: std::ops::Range<u64>, region: Option<&str>| {
         for from in rows.clone().step_by(1000) {
             let some = (from..rows.end.min(from + 1000)).map(|n| {
                 let mut draft = draft(n);
