@@ -295,7 +295,9 @@ fn a_tail_of_several_row_groups_is_sealed() {
             let some = (from..rows.end.min(from + 1000)).map(|n| {
                 let mut draft = draft(n);
                 draft.texts.clear();
-                region.into_iter().for_each(|region| drop(draft.event.put("region", region)));
+                if let Some(region) = region {
+                    draft.event.put("region", region);
+                }
                 of(draft, n)
             });
             ledger.append(some.collect()).unwrap();
