@@ -1,5 +1,6 @@
 //! `backtrail.toml`, and the order of precedence: flag, environment, file.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use crate::args::Global;
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE, unreadable};
+use crate::poll::PollSection;
 use crate::serve::limits::{HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
 
 /// The config file; every key is optional, an unknown key is an error.
@@ -23,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) report: ReportSection,
     #[serde(default)]
     pub(crate) serve: ServeSection,
+    #[serde(default)]
+    sources: BTreeMap<String, SourceSection>,
     /// The folder that relative paths in the file start from.
     #[serde(skip)]
     base: PathBuf,
@@ -81,6 +85,14 @@ pub(crate) struct ReportSection {
     pub(crate) timezone: Option<String>,
 }
 
+/// `[sources.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceSection {
+    /// How its API is asked.
+    poll: Option<PollSection>,
+}
+
 /// `[serve]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,7 +140,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
             Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.signer, ledger.signer_vkey, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s")
+                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.signer, ledger.signer_vkey, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s, sources.NAME.poll (see docs/polling.md)")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -189,6 +201,16 @@ impl Config {
         let placed =
             |anchor: &Anchor| Anchor { path: self.base.join(&anchor.path), ..anchor.clone() };
         self.ledger.anchors.iter().map(placed).collect()
+    }
+
+    /// How the API of `source` is asked, if the config says.
+    pub(crate) fn poll(&self, source: &str) -> Option<&PollSection> {
+        self.sources.get(source)?.poll.as_ref()
+    }
+
+    /// The folder that relative paths in the file start from.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// The report overlay, if one is named.

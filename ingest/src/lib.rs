@@ -18,6 +18,7 @@ mod recognise;
 pub mod run;
 mod snapshot;
 mod sources;
+pub mod statement;
 pub mod table;
 mod words;
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use backtrail_ingest::run::{self, Options, Totals};
 use backtrail_ingest::{Context, mappers};
 use backtrail_ledger::{Ledger, Outcome, Prover, Receipt, Submission};
+use backtrail_schemas::Draft;
 use serde_json::json;
 
 use crate::args::{Ack, Global, Ingest, IngestFormat};
@@ -76,12 +77,7 @@ fn dry_run(args: &Ingest) -> Result<(), Failure> {
         &mut std::io::stdin().lock(),
         &mut |_, mapped| {
             for draft in &mapped.drafts {
-                let columns: serde_json::Map<_, _> = draft
-                    .event
-                    .iter()
-                    .map(|(name, value)| (name.to_owned(), value.to_json()))
-                    .collect();
-                out.line(serde_json::Value::Object(columns))?;
+                out.line(draft_json(draft))?;
             }
             for reject in &mapped.rejects {
                 say(format_args!("quarantined: {}: {}", reject.code, reject.reason));
@@ -92,6 +88,11 @@ fn dry_run(args: &Ingest) -> Result<(), Failure> {
     out.finish()?;
     say(line_of(&totals));
     Ok(())
+}
+
+/// The columns of a draft as one object.
+pub(super) fn draft_json(draft: &Draft) -> serde_json::Value {
+    draft.event.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect()
 }
 
 /// Ingests recorded deliveries that are in memory; the line of counts.
