@@ -1,5 +1,6 @@
 //! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
 
+mod poll;
 mod report;
 mod sources;
 mod upkeep;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use poll::Poll;
 pub(crate) use report::{IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
 
 pub(crate) use sources::{RulesArg, Sources, SourcesAction};
@@ -56,6 +58,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail ingest --ledger ./ledger deliveries/\n  kubectl get rollouts -A -o json | backtrail ingest --ledger ./ledger --source argo-rollouts -"
     )]
     Ingest(Ingest),
+    /// Asks a source's API for what changed, and tells what its pushes missed.
+    #[command(
+        after_help = "Examples:\n  backtrail poll github --ledger ./ledger --since 2026-01-01\n  backtrail poll pagerduty --ledger ./ledger --fail-on missed"
+    )]
+    Poll(Poll),
     /// Prints a made-up history as NDJSON, the same for the same seed.
     #[command(
         after_help = "Examples:\n  backtrail generate --seed 1 --events 1000 > history.ndjson\n  backtrail generate --seed 1 --events 1000 --shape vendor | backtrail ingest --ledger ./ledger -"
@@ -200,7 +207,7 @@ pub(crate) struct KeyArg {
 }
 
 /// Which rows an answer is computed from. Printed with every report, so that it can be asked again.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct At {
     /// The checkpoint: a size, or a file with a signed note; by default the newest.
     #[arg(long, value_name = "SIZE|NOTE")]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::args::Global;
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE, unreadable};
+use crate::poll::PollSection;
 use crate::serve::limits::{BODY_BYTES, BODY_BYTES_DEFAULT, HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
 use crate::serve::logs::LogFormat;
 use crate::serve::sources::SourceSection;
@@ -240,6 +241,11 @@ impl Config {
         }
     }
 
+    /// How the API of `source` is asked, if the config says.
+    pub(crate) fn poll(&self, source: &str) -> Option<&PollSection> {
+        self.sources.get(source)?.poll.as_ref()
+    }
+
     /// The folder that relative paths in the file start from.
     pub(crate) fn base(&self) -> &Path {
         &self.base
@@ -288,6 +294,7 @@ mod tests {
             ("serve", "[serve]"),
             ("sources.NAME", "[sources.NAME]"),
             ("sources.NAME.secrets", "[[sources.NAME.secrets]]"),
+            ("sources.NAME.poll", "[sources.NAME.poll]"),
         ];
         let key = |(name, table): (&str, &str)| -> Vec<String> {
             keys_of(table).into_iter().map(|key| format!("{name}.{key}")).collect()

@@ -8,6 +8,7 @@ mod exit;
 mod output;
 mod outside;
 mod overview;
+mod poll;
 mod rows;
 mod serve;
 mod session;
@@ -48,6 +49,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Ingest(args) => commands::ingest::ingest(global, args),
         Command::Generate(args) => commands::trial::generate(args),
         Command::Sources(args) => commands::sources::sources(global, args),
+        Command::Poll(args) => commands::poll::poll(global, args),
         Command::Quarantine(what) => commands::quarantine::quarantine(global, what),
         Command::People(what) => commands::people::people(global, what),
         Command::Verify(args) => commands::evidence::verify(args),

@@ -127,6 +127,7 @@ the label. `service.published` names no version and is unmapped, as are custom e
 | any other workflow_run | verification/started, passed, failed, inconclusive, skipped | the same |
 | release: published, released, prereleased | artifact/published, once | `release.{id, tag_name, published_at, author, name}` |
 | REST list of deployments, of statuses, of runs | the same facts | `repository_url`, `deployment_url` name what the webhook says apart |
+| REST list of issues with the label | incident/reported, resolved or cancelled, which meet the webhook's; annotated, the issue as it stands | `created_at`, `closed_at`, `state_reason`, `updated_at`, `user`, `closed_by` |
 | DevLake's rows of GraphQL deployments | deployment/queued, and its statuses, else the latest | `DatabaseId`, `CommitOid`, `Statuses.nodes`, `LatestStatus`; a status has no number there, so it does not meet the webhook's row |
 
 The service is the payload's `service`, else the repository's name. Production is `production_environment` true, else the
@@ -189,6 +190,7 @@ template, else on the object; the environment else from the label `environment`,
 | update: `changes.escalation_status`, `changes.severity` | incident/acknowledged, unacknowledged, resolved, cancelled (ignored); severity_changed | the same, at `updated_at` |
 | Feature Flag Hook | flag/turned_on, turned_off | `object_attributes.{id, name, active}`; when it arrived, so a bare body is refused |
 | REST list of deployments | deployment/queued, started and how it stands; approval/requested, approved, rejected | `id`, `sha`, `created_at`, `updated_at`, `deployable.{started_at, finished_at, failure_reason, commit, pipeline, web_url}`, `approvals` |
+| REST list of issues of type incident | incident/reported, resolved or merged, which meet the hook's; annotated, the issue as it stands | `created_at`, `closed_at`, `moved_to_id`, `updated_at`, `severity`, `author`, `closed_by`, `web_url` |
 | REST list of environments | environment/created | `id`, `name`, `tier`, `created_at` |
 
 A list's times are kept by other rows than a hook's, so both stand in the log about one deployment; an approval is the same row in both.

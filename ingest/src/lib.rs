@@ -21,6 +21,7 @@ pub mod rules;
 pub mod run;
 mod snapshot;
 mod sources;
+pub mod statement;
 pub mod table;
 mod words;
 

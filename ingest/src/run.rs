@@ -69,6 +69,16 @@ impl Totals {
             }
         }
     }
+
+    /// Counts a delivery that is only shown. Nobody knows what is in the log already, so each draft counts as accepted.
+    pub fn count_mapped(&mut self, mapped: &Mapped) {
+        let events = mapped.drafts.len() as u64;
+        self.deliveries += 1;
+        self.events += events;
+        self.accepted += events;
+        self.quarantined += u64::from(!mapped.rejects.is_empty());
+        self.ignored += u64::from(mapped.rejects.is_empty() && mapped.ignored.is_some());
+    }
 }
 
 /// Reads every delivery, makes it part of the ledger, and publishes. `told` gets each delivery with its receipt, in
@@ -101,8 +111,7 @@ pub fn run<E: From<Error>>(
     Ok(totals)
 }
 
-/// Reads and maps every delivery without a ledger. `told` gets each with its drafts and rejects. Nobody knows here what
-/// is in the log already, so each draft counts as accepted.
+/// Reads and maps every delivery without a ledger. `told` gets each with its drafts and rejects.
 ///
 /// # Errors
 /// A path failed, or `told` did.
@@ -114,12 +123,7 @@ pub fn dry_run<E: From<Error>>(
     let mut totals = Totals::default();
     read::deliveries(&options.paths, options.source.as_deref(), stdin, &mut |found: Found| {
         let (delivery, mapped) = found.mapped(&options.context);
-        let events = mapped.drafts.len() as u64;
-        totals.deliveries += 1;
-        totals.events += events;
-        totals.accepted += events;
-        totals.quarantined += u64::from(!mapped.rejects.is_empty());
-        totals.ignored += u64::from(mapped.rejects.is_empty() && mapped.ignored.is_some());
+        totals.count_mapped(&mapped);
         told(&delivery, &mapped)
     })?;
     Ok(totals)

@@ -48,7 +48,7 @@ const SOURCES: &[Source<'_>] = &[
     },
     Source {
         name: "github",
-        reads: "webhooks deployment, deployment_status, deployment_review, deployment_protection_rule, workflow_run, workflow_job, release, issues with the label for incidents; REST lists of deployments, of their statuses and of runs; DevLake's rows of the GraphQL answer",
+        reads: "webhooks deployment, deployment_status, deployment_review, deployment_protection_rule, workflow_run, workflow_job, release, issues with the label for incidents; REST lists of deployments, of their statuses, of runs and of issues; DevLake's rows of the GraphQL answer",
         natural_key: "host and number of the deployment, status, job or release; run and attempt; run, attempt, environment and time of a review; number of the issue and time of the change",
         authentication: "HMAC-SHA256 over the body in X-Hub-Signature-256, without a time",
         rollback: "convention: task `rollback`, `rollback_of` in the deployment's payload, or a workflow's name; else by order",
@@ -128,7 +128,7 @@ const SOURCES: &[Source<'_>] = &[
     },
     Source {
         name: "gitlab",
-        reads: "Deployment, Issue (incidents) and Feature Flag Hooks; REST lists of deployments and of environments",
+        reads: "Deployment, Issue (incidents) and Feature Flag Hooks; REST lists of deployments, of environments and of issues",
         natural_key: "host, number of the deployment and status; an approval's deployment and time; an issue's number and the time of the change; a flag's number and the delivery's Idempotency-Key",
         authentication: "X-Gitlab-Token, or Standard Webhooks (HMAC-SHA256 over id, time and body)",
         rollback: "by order: its button runs the old deployment's job again",

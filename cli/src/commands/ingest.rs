@@ -79,7 +79,7 @@ fn dry_run(args: &Ingest, context: Context) -> Result<(), Failure> {
     let totals =
         run::dry_run(&options(args, context), &mut std::io::stdin().lock(), &mut |_, mapped| {
             for draft in &mapped.drafts {
-                out.line(shown(draft))?;
+                out.line(draft_json(draft))?;
             }
             for reject in &mapped.rejects {
                 say(format_args!("quarantined: {}: {}", reject.code, reject.reason));
@@ -92,7 +92,7 @@ fn dry_run(args: &Ingest, context: Context) -> Result<(), Failure> {
 }
 
 /// The columns of a draft, and what only the vault would keep: its texts, and who its people are.
-fn shown(draft: &Draft) -> serde_json::Value {
+pub(super) fn draft_json(draft: &Draft) -> serde_json::Value {
     let mut columns: serde_json::Map<_, _> =
         draft.event.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect();
     columns.extend(draft.texts.iter().map(|(field, text)| ((*field).to_owned(), json!(text))));

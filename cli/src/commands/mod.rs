@@ -9,6 +9,7 @@ pub(crate) mod evidence;
 pub(crate) mod ingest;
 pub(crate) mod keys;
 pub(crate) mod people;
+pub(crate) mod poll;
 pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod rotation;

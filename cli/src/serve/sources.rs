@@ -12,6 +12,7 @@ use super::rate::Bucket;
 use crate::commands::sources::own_rules;
 use crate::config::Config;
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
+use crate::poll::PollSection;
 use crate::session::nearest;
 
 /// One `[sources.NAME]`; NAME is a source of `backtrail sources`.
@@ -34,6 +35,8 @@ pub(crate) struct SourceSection {
     rate_per_s: Option<u32>,
     /// The rule file that describes the source.
     pub(crate) rules: Option<PathBuf>,
+    /// How its API is asked.
+    pub(crate) poll: Option<PollSection>,
 }
 
 /// Where a secret is: never in the config itself.
@@ -70,10 +73,10 @@ pub(super) fn endpoints(
 }
 
 impl SourceSection {
-    /// A section that only describes a source, for files, opens nothing.
+    /// A section that only describes a source, or how it is asked, opens nothing.
     fn may_send(&self) -> bool {
         let credentials = !self.secrets.is_empty() || !self.clients.is_empty();
-        self.rules.is_none() || self.scheme.is_some() || credentials
+        (self.rules.is_none() && self.poll.is_none()) || self.scheme.is_some() || credentials
     }
 
     fn endpoint(

@@ -17,7 +17,50 @@ fn forges_say_how_it_is_known() {
     check_columns(COLUMNS);
 }
 
+/// What a list of issues says of the course of an incident is the webhooks' own row, without a contradiction.
+#[test]
+fn listed_incidents_meet_their_webhooks() {
+    for (listed, hooks) in [
+        ("github/rest_issues.json", ["github/issues_opened.json", "github/issues_closed.json"]),
+        ("gitlab/rest_issues.json", ["gitlab/incident_open.json", "gitlab/incident_closed.json"]),
+    ] {
+        let drafts = result(listed).drafts;
+        for hook in hooks {
+            let pushed = result(hook).drafts.remove(0);
+            let same = |d: &&Draft| d.event.text("event_id") == pushed.event.text("event_id");
+            let polled =
+                drafts.iter().find(same).unwrap_or_else(|| panic!("{listed} has not {hook}"));
+            for (column, value) in polled.event.iter() {
+                let ours = ["source_event_id", "source_event_type"].contains(&column);
+                assert!(
+                    ours || pushed.event.get(column).is_none_or(|p| p == value),
+                    "{hook} {column}"
+                );
+            }
+            assert_eq!(polled.people, pushed.people, "{hook}");
+            assert!(polled.texts.is_empty(), "{hook}");
+        }
+    }
+}
+
 const TRAPS: &[Trap] = &[
+    (
+        "a listed incident is its course and its state; a question is none",
+        "github/rest_issues.json",
+        &["incident/reported", "incident/resolved", "incident/annotated"],
+    ),
+    (
+        "a listed duplicate did not recover",
+        "gitlab/rest_issues.json",
+        &[
+            "incident/reported",
+            "incident/resolved",
+            "incident/annotated",
+            "incident/reported",
+            "incident/merged",
+            "incident/annotated",
+        ],
+    ),
     (
         "a blocked deployment waits for an approval",
         "gitlab/deployment_blocked.json",

@@ -1,4 +1,4 @@
-//! Issues that are incidents: those with the shop's label for them, by default `incident`.
+//! Issues that are incidents, from webhooks and from the REST list: those with the shop's label for them, by default `incident`.
 
 use backtrail_schemas::{Draft, Mapped, Reject};
 
@@ -41,10 +41,7 @@ fn phase(node: &Node<'_>, wanted: &str) -> Result<Result<&'static str, &'static 
         "labeled" if about_ours => "reported",
         "labeled" | "unlabeled" if turned.and_then(severity).is_some() => "severity_changed",
         "reopened" => "reopened",
-        "closed" => match issue.get("state_reason").text()? {
-            Some("not_planned" | "duplicate") => "cancelled",
-            _ => "resolved",
-        },
+        "closed" => end(&issue)?,
         "edited" | "deleted" | "transferred" => "annotated",
         "labeled" | "unlabeled" | "assigned" | "unassigned" | "locked" | "unlocked" | "pinned"
         | "unpinned" | "milestoned" | "demilestoned" | "typed" | "untyped" => {
@@ -65,28 +62,67 @@ fn incident(node: &Node<'_>, hook: &Hook<'_>, phase: &str) -> Result<Draft, Reje
         Some("closed") => issue.get("closed_at"),
         _ => issue.get("updated_at"),
     };
-    let at = at.required_time()?;
+    let mut draft = mark(&issue, hook, phase, When::event(at.required_time()?))?;
+    put_state(&mut draft, &issue, hook)?;
+    put_actor(&mut draft, hook.account(&node.get("sender"))?);
+    Ok(draft)
+}
+
+/// One element of the REST list of issues: that it was opened and how it was closed, which the webhook's rows state with more,
+/// and the issue as it stands.
+pub(super) fn listed(issue: &Node<'_>, hook: &Hook<'_>) -> Result<Mapped, Reject> {
+    if !labelled(labels(issue)?, &hook.facts.context.labels.incident) {
+        return Ok(ignored("an issue without the label for incidents"));
+    }
+    let opened = When::event(issue.get("created_at").required_time()?);
+    let mut reported = mark(issue, hook, "reported", opened)?;
+    put_actor(&mut reported, hook.account(&issue.get("user"))?);
+    let mut drafts = vec![reported];
+    if let Some(at) = issue.get("closed_at").time()? {
+        let mut closed = mark(issue, hook, end(issue)?, When::event(at))?;
+        put_actor(&mut closed, hook.account(&issue.get("closed_by"))?);
+        drafts.push(closed);
+    }
+    let changed = When::state(issue.get("updated_at").required_time()?);
+    let mut state = mark(issue, hook, "annotated", changed)?;
+    put_state(&mut state, issue, hook)?;
+    drafts.push(state);
+    Ok(Mapped { drafts, ..Mapped::default() })
+}
+
+/// A step of the incident, with what of it never changes.
+fn mark(issue: &Node<'_>, hook: &Hook<'_>, phase: &str, when: When) -> Result<Draft, Reject> {
     let id = issue.get("id").required_id()?;
-    let key = format!("issue:{id}:{}", at.micros());
-    let mut draft = hook.facts.draft("incident", phase, &key, When::event(at));
+    let key = format!("issue:{id}:{}", when.at.micros());
+    let mut draft = hook.facts.draft("incident", phase, &key, when);
     let number = issue.get("number").required_id()?;
     draft.event.put("incident_id", format!("{}#{number}", hook.repository));
     draft.event.put("repository", hook.repository_url());
     draft.event.put("reported_detected_at", issue.get("created_at").required_time()?);
-    let labels = labels(&issue)?;
+    Ok(draft)
+}
+
+fn put_state(draft: &mut Draft, issue: &Node<'_>, hook: &Hook<'_>) -> Result<(), Reject> {
+    let labels = labels(issue)?;
     if let Some(label) = labels.iter().find(|label| severity(label).is_some()) {
-        put_severity(&mut draft, Some(*label));
+        put_severity(draft, Some(*label));
     }
     // A label `service:…` names the service better than the repository does.
-    hook.facts.context.labels.put_place_from_tags(&mut draft, &labels);
+    hook.facts.context.labels.put_place_from_tags(draft, &labels);
     if draft.event.get("service").is_none() {
         draft.event.put("service", hook.repository_name());
     }
     draft.event.put_some("commit_sha", issue.get("body").text()?.and_then(root_cause));
-    put_actor(&mut draft, hook.account(&node.get("sender"))?);
-    put_text(&mut draft, "title", &issue.get("title"))?;
-    put_text(&mut draft, "url", &issue.get("html_url"))?;
-    Ok(draft)
+    put_text(draft, "title", &issue.get("title"))?;
+    put_text(draft, "url", &issue.get("html_url"))
+}
+
+/// How a closed issue ended.
+fn end(issue: &Node<'_>) -> Result<&'static str, Reject> {
+    Ok(match issue.get("state_reason").text()? {
+        Some("not_planned" | "duplicate") => "cancelled",
+        _ => "resolved",
+    })
 }
 
 fn labels<'a>(issue: &Node<'a>) -> Result<Vec<&'a str>, Reject> {

@@ -1,5 +1,5 @@
 //! GitHub: webhooks of deployments, their reviews and protection rules, of workflow runs and jobs, and of releases; the
-//! REST lists of deployments, statuses and runs; the rows that `DevLake` keeps of the GraphQL answer.
+//! REST lists of deployments, statuses, runs and issues; the rows that `DevLake` keeps of the GraphQL answer.
 //!
 //! GitHub has no rollback. A deployment is one only by convention: its task is `rollback`, or its payload names what it
 //! rolls back; else order decides later.
@@ -63,6 +63,8 @@ fn shape(body: &Value) -> Option<&'static str> {
         Some("rest/deployment")
     } else if body["run_attempt"].is_number() && body["head_sha"].is_string() {
         Some("rest/workflow_run")
+    } else if body["number"].is_number() && body["labels"].is_array() && text("/repository_url") {
+        Some("rest/issue")
     } else if body["DatabaseId"].is_number() && body["CommitOid"].is_string() {
         Some("graphql/deployment")
     } else if body["zen"].is_string() && body.get("hook_id").is_some() {
@@ -117,6 +119,7 @@ fn event(
         "graphql/deployment" => graphql::listed(node, &hook()?)?,
         "workflow_job" => return deployment::job(node, &hook()?),
         "workflow_run" => return workflow::run(node, &hook()?),
+        "rest/issue" => return issues::listed(node, &hook()?),
         "rest/workflow_run" => return workflow::listed(node, &hook()?),
         "release" => return release::changed(node, &hook()?),
         other => {

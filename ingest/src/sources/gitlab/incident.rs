@@ -1,9 +1,10 @@
-//! Issue Hook of incidents, and Feature Flag Hook.
+//! Issue Hook of incidents and their REST list, and Feature Flag Hook.
 
 use backtrail_schemas::{Delivery, Draft, Mapped, Reject, Timestamp};
 
-use super::{ALERT_BOT, Hook, required_time, time};
-use crate::facts::{When, put_text};
+use super::{ALERT_BOT, Hook, account, host_of, required_time, time};
+use crate::context::Context;
+use crate::facts::{When, put_actor, put_text};
 use crate::mapper::ignored;
 use crate::node::Node;
 
@@ -22,6 +23,54 @@ pub(super) fn changed(node: &Node<'_>, hook: &Hook<'_, '_>) -> Result<Mapped, Re
     for (phase, at) in changes {
         drafts.push(draft(node, &issue, hook, phase, at)?);
     }
+    Ok(Mapped { drafts, ..Mapped::default() })
+}
+
+/// One element of the REST list of issues: that it was opened and how it was closed, which the hook's rows state with more, and
+/// the incident as it stands.
+pub(super) fn listed(issue: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
+    if !issue.get("issue_type").text()?.is_some_and(|ty| ty.eq_ignore_ascii_case("incident")) {
+        return Ok(ignored("an issue that is no incident"));
+    }
+    let address = issue.get("web_url");
+    let url = address.required_text()?;
+    let no_page = || address.refuse("bad_value", "is not the address of an issue of a project");
+    let host = host_of(url).ok_or_else(no_page)?;
+    let (repository, _) = url.split_once("/-/").ok_or_else(no_page)?;
+    let facts = super::listed::facts(Some(host), "rest/issue", context);
+    let id = issue.get("id").required_id()?;
+    let opened = required_time(&issue.get("created_at"))?;
+    let mark = |phase: &str, at: Timestamp| {
+        let mut draft =
+            facts.draft("incident", phase, &format!("issue:{id}:{at}"), When::state(at));
+        draft.event.put("incident_id", format!("{host}/{id}"));
+        draft.event.put("reported_detected_at", opened);
+        draft
+    };
+    let mut reported = mark("reported", opened);
+    put_actor(&mut reported, account(&issue.get("author"), host)?);
+    let mut drafts = vec![reported];
+    if let Some(at) = time(&issue.get("closed_at"))? {
+        let moved = issue.get("moved_to_id").id()?;
+        // Which issue goes on instead is told by its number in its project only.
+        let duplicate = issue.at(&["_links", "closed_as_duplicate_of"]).exists();
+        let merged = moved.is_some() || duplicate;
+        let mut closed = mark(if merged { "merged" } else { "resolved" }, at);
+        closed.event.put_some("duplicate_of", moved.map(|other| format!("{host}/{other}")));
+        put_actor(&mut closed, account(&issue.get("closed_by"), host)?);
+        drafts.push(closed);
+    }
+    let mut state = mark("annotated", required_time(&issue.get("updated_at"))?);
+    state.event.put("repository", repository);
+    state.event.put_some("service", repository.rsplit('/').next());
+    if let Some(label) = issue.get("severity").text()? {
+        let label = label.to_ascii_lowercase();
+        state.event.put_some("severity", severity(&label));
+        state.event.put("severity_raw", label);
+    }
+    put_text(&mut state, "title", &issue.get("title"))?;
+    put_text(&mut state, "url", &address)?;
+    drafts.push(state);
     Ok(Mapped { drafts, ..Mapped::default() })
 }
 

@@ -1,4 +1,4 @@
-//! The REST lists of deployments and environments. Their elements are states: one can tell several facts.
+//! The REST lists of deployments, environments and issues. Their elements are states: one can tell several facts.
 
 use backtrail_schemas::{Draft, Mapped, Reject, Timestamp};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::node::Node;
 pub(super) enum Shape {
     Deployment,
     Environment,
+    Issue,
 }
 
 pub(super) fn shape(body: &Value) -> Option<Shape> {
@@ -24,7 +25,11 @@ pub(super) fn shape(body: &Value) -> Option<Shape> {
         && body["status"].is_string()
         && named(&body["environment"]);
     let environment = named(body) && body["id"].is_number() && body.get("external_url").is_some();
-    if deployment {
+    let issue =
+        body["issue_type"].is_string() && body["iid"].is_number() && body["web_url"].is_string();
+    if issue {
+        Some(Shape::Issue)
+    } else if deployment {
         Some(Shape::Deployment)
     } else if environment {
         Some(Shape::Environment)
@@ -35,6 +40,7 @@ pub(super) fn shape(body: &Value) -> Option<Shape> {
 
 pub(super) fn element(node: &Node<'_>, shape: Shape, context: &Context) -> Mapped {
     match shape {
+        Shape::Issue => super::incident::listed(node, context).unwrap_or_else(refused),
         Shape::Environment => environment(node, context)
             .map_or_else(refused, |draft| Mapped { drafts: vec![draft], ..Mapped::default() }),
         Shape::Deployment => {
@@ -57,7 +63,7 @@ fn environment(node: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
     Ok(draft)
 }
 
-fn facts<'c>(host: Option<&str>, name: &str, context: &'c Context) -> Facts<'c> {
+pub(super) fn facts<'c>(host: Option<&str>, name: &str, context: &'c Context) -> Facts<'c> {
     Facts {
         source: MAPPER.name,
         instance: host.unwrap_or("default").to_owned(),

@@ -1,4 +1,5 @@
-//! GitLab: webhooks of deployments, incidents and feature flags, and the REST lists of deployments and environments.
+//! GitLab: webhooks of deployments, incidents and feature flags, and the REST lists of deployments,
+//! environments and issues.
 //!
 //! GitLab marks no rollback: its button runs the old deployment's job again, which is a new deployment of an old commit.
 
