@@ -1,5 +1,6 @@
 //! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
 
+mod emit;
 mod report;
 mod sources;
 mod upkeep;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use emit::{Emit, ReceiptFormat};
 pub(crate) use report::{IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
 
 pub(crate) use sources::{RulesArg, Sources, SourcesAction};
@@ -56,6 +58,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail ingest --ledger ./ledger deliveries/\n  kubectl get rollouts -A -o json | backtrail ingest --ledger ./ledger --source argo-rollouts -"
     )]
     Ingest(Ingest),
+    /// Records one fact that no source sends: a verification, a runbook, a drill, a decision, a postmortem …
+    #[command(
+        after_help = "Examples:\n  backtrail emit verification passed --ledger ./ledger --field check_name=smoke --field deployment_id=shop-412 --field actor=bot:ci --event-id smoke-412\n  backtrail emit incident decided --ledger ./ledger --field incident_id=INC-7 --field actor=mei --text reason='error budget burnt' --dry-run"
+    )]
+    Emit(Emit),
     /// Prints a made-up history as NDJSON, the same for the same seed.
     #[command(
         after_help = "Examples:\n  backtrail generate --seed 1 --events 1000 > history.ndjson\n  backtrail generate --seed 1 --events 1000 --shape vendor | backtrail ingest --ledger ./ledger -"

@@ -46,6 +46,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Demo(args) => commands::demo::demo(args),
         Command::Init(args) => commands::keys::init(args),
         Command::Ingest(args) => commands::ingest::ingest(global, args),
+        Command::Emit(args) => commands::emit::emit(global, args),
         Command::Generate(args) => commands::trial::generate(args),
         Command::Sources(args) => commands::sources::sources(global, args),
         Command::Quarantine(what) => commands::quarantine::quarantine(global, what),

@@ -55,6 +55,11 @@ impl Default for Labels {
 }
 
 impl Context {
+    /// What a user of this host states, who may append to the ledger: nobody else was asked who that is.
+    pub fn attested() -> Self {
+        Self { mode: Mode::Attested, authn_method: "local".to_owned(), ..Self::file() }
+    }
+
     /// Deliveries read from files: nobody authenticated them but whoever may read the files.
     pub fn file() -> Self {
         Self {
@@ -106,6 +111,8 @@ pub enum Mode {
     Poll,
     /// It was read from a file.
     File,
+    /// Somebody of ours stated it.
+    Attested,
 }
 
 impl Mode {
@@ -115,6 +122,7 @@ impl Mode {
             Self::Push => "push",
             Self::Poll => "poll",
             Self::File => "file",
+            Self::Attested => "attested",
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod demo;
+mod emit;
 mod errors;
 mod formats;
 mod intake;

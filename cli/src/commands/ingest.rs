@@ -92,7 +92,7 @@ fn dry_run(args: &Ingest, context: Context) -> Result<(), Failure> {
 }
 
 /// The columns of a draft, and what only the vault would keep: its texts, and who its people are.
-fn shown(draft: &Draft) -> serde_json::Value {
+pub(super) fn shown(draft: &Draft) -> serde_json::Value {
     let mut columns: serde_json::Map<_, _> =
         draft.event.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect();
     columns.extend(draft.texts.iter().map(|(field, text)| ((*field).to_owned(), json!(text))));

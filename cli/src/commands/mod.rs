@@ -5,6 +5,7 @@ pub(crate) mod ask;
 pub(crate) mod controls;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod emit;
 pub(crate) mod evidence;
 pub(crate) mod ingest;
 pub(crate) mod keys;
