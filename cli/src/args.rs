@@ -171,6 +171,22 @@ pub(crate) enum Command {
     /// Lists, shows and checks the controls of the pack.
     #[command(subcommand)]
     Controls(Controls),
+    /// Prints the completions of a shell.
+    #[command(
+        after_help = "Examples:\n  backtrail completions bash > ~/.local/share/bash-completion/completions/backtrail\n  backtrail completions zsh > ~/.zfunc/_backtrail"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes a man page for each command.
+    #[command(
+        after_help = "Examples:\n  backtrail man ~/.local/share/man/man1\n  backtrail man ./man && man -l ./man/backtrail-ingest.1"
+    )]
+    Man {
+        /// The folder to write them into; it is made if it is not there.
+        dir: PathBuf,
+    },
 }
 
 /// How rows are printed.

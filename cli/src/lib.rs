@@ -71,5 +71,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Timeline(args) => commands::ask::timeline(global, args),
         Command::Report(what) => commands::report::report(global, what),
         Command::Controls(what) => commands::controls::controls(what),
+        Command::Completions { shell } => commands::pages::completions(*shell),
+        Command::Man { dir } => commands::pages::man(dir),
     }
 }

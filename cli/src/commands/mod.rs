@@ -9,6 +9,7 @@ pub(crate) mod emit;
 pub(crate) mod evidence;
 pub(crate) mod ingest;
 pub(crate) mod keys;
+pub(crate) mod pages;
 pub(crate) mod people;
 pub(crate) mod quarantine;
 pub(crate) mod report;
