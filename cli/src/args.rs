@@ -278,6 +278,10 @@ pub(crate) struct Ingest {
     /// The source, or `auto` to recognise each delivery.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub(crate) source: String,
+    /// A column of the place that deliveries leave open, such as service=shop for a `helm history`; may be repeated. It is
+    /// stronger than `[sources.NAME] defaults`.
+    #[arg(long = "default", value_name = "COLUMN=VALUE")]
+    pub(crate) defaults: Vec<String>,
     /// Show the events and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

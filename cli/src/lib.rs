@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod config;
 mod exit;
+mod mapping;
 mod output;
 mod outside;
 mod overview;

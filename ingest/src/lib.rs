@@ -24,7 +24,7 @@ mod sources;
 pub mod table;
 mod words;
 
-pub use context::{Context, Labels, Mode};
+pub use context::{Context, Labels, Mode, Settings};
 pub use error::Error;
 pub use mapper::{Mapper, map, mappers};
 pub use rules::{Rule, RuleError, Rules};

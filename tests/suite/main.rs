@@ -12,6 +12,7 @@ mod intake;
 mod intake_bounds;
 mod keys;
 mod kill;
+mod mapping;
 mod pages;
 mod people;
 mod readme;

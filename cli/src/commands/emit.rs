@@ -15,6 +15,7 @@ use crate::args::{Emit, Global, ReceiptFormat};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{BAD_INPUT, Failure, USAGE};
+use crate::mapping;
 use crate::output::Out;
 use crate::outside::Outside;
 use crate::session::nearest;
@@ -47,7 +48,9 @@ pub(crate) fn emit(global: &Global, args: &Emit) -> Result<(), Failure> {
         ..Delivery::default()
     };
     let config = Config::read(global)?;
-    let mapped = map(&delivery, &Context::attested());
+    let context = Context::attested(mapping::context(&config, &[])?);
+    delivery.reception = context.reception();
+    let mapped = map(&delivery, &context);
     if let Some(reject) = mapped.rejects.first() {
         return Err(Failure::new(USAGE, format_args!("{}: {}", reject.code, reject.reason))
             .hint("docs/events.md says what each column holds"));
