@@ -9,6 +9,7 @@ mod mapping;
 mod output;
 mod outside;
 mod overview;
+mod remote;
 mod rows;
 mod serve;
 mod session;
