@@ -85,9 +85,10 @@ impl From<backtrail_ledger::Error> for Failure {
             ),
             Kind::Locked => (TRY_LATER, "wait for the other command to end"),
             Kind::Missing => (NO_INPUT, "check the path"),
-            Kind::Clock => {
-                (TRY_LATER, "check the system's clock: what is recorded under a wrong one stays")
-            }
+            Kind::Clock => (
+                TRY_LATER,
+                "check the system's clock: what is recorded under a wrong one stays; if it is right, `backtrail doctor --confirm-clock`",
+            ),
             Kind::Tampered => (BAD_INPUT, "run `backtrail verify` and keep the folder as it is"),
             Kind::RolledBack => (
                 ROLLED_BACK,

@@ -10,6 +10,7 @@ mod output;
 mod outside;
 mod overview;
 mod poll;
+mod remote;
 mod rows;
 mod serve;
 mod session;

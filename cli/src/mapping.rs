@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use backtrail_ingest::{Context, Labels, Settings};
+use backtrail_ingest::{Context, Labels, Rule, Settings};
 use backtrail_schemas::columns::{Role, column};
 use serde::Deserialize;
 
@@ -33,7 +33,7 @@ pub(crate) fn context(config: &Config, files: &[PathBuf]) -> Result<Context, Fai
     let known = || backtrail_ingest::sources().iter().map(|s| s.name);
     let mut sources = BTreeMap::new();
     for (name, section) in config.sources.iter().filter(|(_, section)| section.describes()) {
-        if !known().chain(rules.iter().map(|rule| rule.name())).any(|source| source == name) {
+        if !known().chain(rules.iter().map(Rule::name)).any(|source| source == name) {
             let near = nearest(name, known());
             return Err(Failure::new(BAD_INPUT, format_args!("sources.{name} is not a source"))
                 .hint(format_args!("did you mean {near}? `backtrail sources` lists them")));

@@ -61,6 +61,8 @@ const BODY: &str = r"
 - **Recognition** (`--source auto`): headers first (`X-GitHub-Event`, `X-Gitlab-Event`, `X-PagerDuty-Signature`, `ce-type`,
   the content types of CloudEvents and protobuf), then the shape of the body. A rule file of yours goes before what is built in. What
   else could be from two sources, or from none, is quarantined.
+- **What a delivery leaves open** of its place (`service`, `environment` …) the user may state: `--default service=shop` for one
+  run, `[sources.NAME] defaults` and `labels` for good, see [configuration.md](configuration.md).
 - A body has at most 25 MiB, one in protobuf 4 MiB, an event at most 64 KiB in canonical form.
 
 Why a delivery or an element of one is quarantined, by code: `bad_json`, `bad_yaml`, `bad_text`, `bad_csv`,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::tool::{check, ok, run};
+use crate::serving::Serving;
+use crate::tool::{backtrail, check, ok, ran, run};
 
 fn ledger() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -155,4 +156,41 @@ fn what_is_no_event_is_refused_before_anything_is_written() {
     assert_eq!(rows(dir), before);
     let nowhere = run(dir, ["emit", "drill", "started", "--ledger", "absent"]);
     check(&nowhere, 66, &["absent is not a ledger"]);
+}
+
+#[test]
+fn another_host_sends_through_the_server() {
+    let dir = ledger();
+    let dir = dir.path();
+    let config =
+        "[sources.native]\nscheme = 'bearer'\nsecrets = [{ id = 'ci', env = 'CI_TOKEN' }]\n";
+    std::fs::write(dir.join("backtrail.toml"), config).unwrap();
+    let token = "a-token-of-more-than-16-bytes";
+    let mut server = Serving::start_with(dir, &[], &[("CI_TOKEN", token)]);
+    let url = format!("http://{}", server.address);
+    let send = |url: &str, token: &str| {
+        let fields = ["--field", "check_name=smoke", "--event-id", "job-8", "--server", url];
+        let output = backtrail()
+            .args(["emit", "verification", "passed", "--token-env", "TOKEN"])
+            .args(fields)
+            .env("TOKEN", token)
+            .current_dir(dir)
+            .output();
+        ran(&output.unwrap())
+    };
+    let first = send(&url, token);
+    assert!(first.out.starts_with("accepted native:default:job-8 in row "), "{}", first.err);
+    assert!(send(&url, token).out.starts_with("duplicate native:default:job-8 "));
+    check(&send(&url, "another-token-of-enough-bytes"), 64, &["answered 401"]);
+    check(&send(&url, ""), 66, &["TOKEN is not set"]);
+    check(&send("http://ledger.example.org", token), 64, &["in the open"]);
+    check(&send(&format!("{url}/elsewhere"), token), 65, &["answered 405"]);
+    assert_eq!(server.signal("-TERM"), 0);
+    check(&send(&url, token), 69, &["does not answer"]);
+    let row = rows(dir).into_iter().find(|row| row["kind"] == "verification").unwrap();
+    for (column, value) in
+        [("ingest_mode", "push"), ("authn_method", "bearer"), ("authn_key_id", "ci")]
+    {
+        assert_eq!(row[column], value, "{column}");
+    }
 }

@@ -54,6 +54,30 @@ fn the_readmes_examples_run() {
     for example in examples {
         sh(dir.path(), &example);
     }
+    // The same demo serves the page for the first ten minutes.
+    let page = page("docs/getting-started.md");
+    let blocks = shown(&page);
+    assert_eq!((blocks.len(), blocks.iter().filter(|(_, text)| text.is_some()).count()), (14, 4));
+    for (block, text) in blocks {
+        let said =
+            sh(dir.path(), &format!("export BACKTRAIL_LEDGER=backtrail-demo/ledger\n{block}"));
+        if let Some(text) = text {
+            assert_eq!(said, text, "{block}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_every_source() {
+    let plain = |text: &str| -> String {
+        text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect()
+    };
+    let readme = page("README.md");
+    let list = readme.split("`backtrail sources` lists what is read").nth(1).unwrap();
+    let list = plain(list.split("\n\n").next().unwrap());
+    for source in backtrail_ingest::sources() {
+        assert!(list.contains(&plain(source.name)), "{} is not named", source.name);
+    }
 }
 
 /// Each statement of the page is a row that is accepted, and what runs in a pipeline is YAML whose script runs.

@@ -1,8 +1,12 @@
 //! Upkeep as an operator runs it: erase, compact, back up, restore.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::tool::{ok, run};
+use backtrail_ledger::{Clock, FileSigner, InitOptions, Ledger, Signer as _};
+use backtrail_schemas::Timestamp;
+
+use crate::tool::{check, ok, run};
 
 /// A ledger with three segments and a tail; the key lies beside it.
 fn ledger() -> tempfile::TempDir {
@@ -201,4 +205,34 @@ fn a_pruned_ledger_answers_from_what_is_left() {
     assert!(again.contains(" 0 accepted"), "{again}");
     ok(dir, ["backup", "--ledger", "ledger", "backup"]);
     ok(dir, ["metrics", "--ledger", "ledger", "--format", "csv"]);
+}
+
+/// A clock that stands where the test puts it.
+struct Standing(Timestamp);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+#[test]
+fn a_clock_that_jumped_is_confirmed_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let signer = FileSigner::generate("clock.example/test").unwrap();
+    signer.save(&dir.join("ledger.key")).unwrap();
+    std::fs::write(dir.join("ledger.vkey"), signer.vkey().to_string()).unwrap();
+    let then = Standing(Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap());
+    let options = InitOptions::default();
+    drop(Ledger::init(&dir.join("ledger"), &options, Box::new(signer), Arc::new(then)).unwrap());
+    let emit = ["emit", "drill", "started", "--ledger", "ledger", "--field", "drill_id=d-1"];
+    check(&run(dir, emit), 75, &["the last row is of 2026-01-01", "doctor --confirm-clock"]);
+    let doctor = ["doctor", "--ledger", "ledger"];
+    assert!(run(dir, doctor).out.contains("the clock says"));
+    ok(dir, ["doctor", "--ledger", "ledger", "--confirm-clock"]);
+    ok(dir, emit);
+    assert_eq!(verify(dir, "ledger"), 0);
+    let entries = ok(dir, ["export", "events", "--ledger", "ledger"]);
+    assert_eq!(entries.matches("clock_anomaly").count(), 1);
 }

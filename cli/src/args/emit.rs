@@ -13,7 +13,7 @@ pub(crate) struct Emit {
     /// A column of docs/events.md with its value; may be repeated, for a list also with the same column.
     #[arg(long = "field", value_name = "COLUMN=VALUE")]
     pub(crate) fields: Vec<String>,
-    /// A free text (title, reason, comment, message, url, backout_plan): it lies in the vault and can be erased.
+    /// A free text (`title`, `reason`, `comment`, `message`, `url`, `backout_plan`): it lies in the vault and can be erased.
     #[arg(long = "text", value_name = "FIELD=TEXT")]
     pub(crate) texts: Vec<String>,
     /// A person, by the account that another source knows too, such as approver=github:8841:mei; a colon within a part is
@@ -29,6 +29,12 @@ pub(crate) struct Emit {
     /// The event's own id: the same command with the same id again, as a retried job runs it, adds no second row.
     #[arg(long, value_name = "ID")]
     pub(crate) event_id: Option<String>,
+    /// Send it to the `backtrail serve` of another host, as a delivery of `[sources.native]` with scheme `bearer`.
+    #[arg(long, value_name = "URL", requires = "token_env")]
+    pub(crate) server: Option<String>,
+    /// The environment variable that holds the token for it.
+    #[arg(long, value_name = "NAME", requires = "server")]
+    pub(crate) token_env: Option<String>,
     /// Show the event and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

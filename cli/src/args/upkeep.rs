@@ -77,6 +77,9 @@ pub(crate) struct Doctor {
     /// Print the findings as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// First say in the log that the clock is right although it jumped: intake goes on, and the entry stays.
+    #[arg(long)]
+    pub(crate) confirm_clock: bool,
     #[command(flatten)]
     pub(crate) key: KeyArg,
 }

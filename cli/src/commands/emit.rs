@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use backtrail_ingest::{Context, map};
-use backtrail_ledger::{Clock as _, Outcome, Submission};
+use backtrail_ledger::{Clock as _, Submission};
 use backtrail_schemas::columns::{COLUMNS, Column, Role, TEXT_FIELDS, Type, column};
 use backtrail_schemas::kinds::{KINDS, LEDGER};
 use backtrail_schemas::{Delivery, Mapped, Timestamp};
@@ -18,6 +18,7 @@ use crate::exit::{BAD_INPUT, Failure, USAGE};
 use crate::mapping;
 use crate::output::Out;
 use crate::outside::Outside;
+use crate::remote;
 use crate::session::nearest;
 
 /// Phases of kind `ingest` that only intake itself can know.
@@ -58,6 +59,9 @@ pub(crate) fn emit(global: &Global, args: &Emit) -> Result<(), Failure> {
     if args.dry_run {
         return show(&mapped);
     }
+    if let (Some(url), Some(variable)) = (&args.server, &args.token_env) {
+        return tell(remote::send(url, variable, &delivery.body)?, args.format);
+    }
     let dir = config.ledger(global)?;
     let mut ledger = keys::appender(&config, &dir, args.key.key.as_ref())?;
     delivery.received_at = ledger.simulated_clock().then_some(happened);
@@ -65,11 +69,12 @@ pub(crate) fn emit(global: &Global, args: &Emit) -> Result<(), Failure> {
     let head = ledger.publish()?;
     ledger.submit(&Outside::read(&config)?, &dir)?;
     let outcome = receipts.iter().flat_map(|receipt| &receipt.outcomes).next();
-    let outcome = outcome.ok_or_else(|| {
+    let mut receipt = receipt_json(outcome.ok_or_else(|| {
         Failure::new(BAD_INPUT, "the ledger refused the event and keeps it in quarantine")
             .hint("`backtrail quarantine list` shows why")
-    })?;
-    tell(outcome, head.size, args.format)
+    })?);
+    receipt["checkpoint"] = head.size.into();
+    tell(receipt, args.format)
 }
 
 fn show(mapped: &Mapped) -> Result<(), Failure> {
@@ -81,26 +86,22 @@ fn show(mapped: &Mapped) -> Result<(), Failure> {
 }
 
 /// Prints the receipt. An event that contradicts the log is in quarantine, and that is no success.
-fn tell(outcome: &Outcome, size: u64, format: Option<ReceiptFormat>) -> Result<(), Failure> {
-    let mut receipt = receipt_json(outcome);
-    let (what, id, row) =
-        (receipt["outcome"].clone(), receipt["event_id"].clone(), receipt["seq"].clone());
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+fn tell(receipt: Value, format: Option<ReceiptFormat>) -> Result<(), Failure> {
+    let text = |name: &str| receipt[name].as_str().unwrap_or_default().to_owned();
+    let (what, id) = (text("outcome"), text("event_id"));
     let mut out = Out::new();
-    match format {
-        Some(ReceiptFormat::Json) => {
-            receipt["checkpoint"] = size.into();
-            out.line(receipt)?;
-        }
-        Some(ReceiptFormat::Text) | None => {
-            out.line(format_args!("{} {} in row {row}; checkpoint {size}", text(&what), text(&id)))?
+    match (format, &receipt["checkpoint"]) {
+        (Some(ReceiptFormat::Json), _) => out.line(receipt)?,
+        (_, Value::Null) => out.line(format_args!("{what} {id} in row {}", receipt["seq"]))?,
+        (_, size) => {
+            out.line(format_args!("{what} {id} in row {}; checkpoint {size}", receipt["seq"]))?;
         }
     }
     out.finish()?;
-    if matches!(outcome, Outcome::Conflict { .. }) {
+    if what == "conflict" {
         return Err(Failure::new(
             BAD_INPUT,
-            format_args!("{} is in the log already and says something else", text(&id)),
+            format_args!("{id} is in the log already and says something else"),
         )
         .hint("give another --event-id, or correct the row: `emit correction amended --field amends_event_id=…`"));
     }
@@ -134,12 +135,12 @@ fn stated(args: &Emit) -> Result<Map<String, Value>, Failure> {
                 format_args!("did you mean {near}? There are {}", TEXT_FIELDS.join(", ")),
             ));
         }
-        once(event.insert(name.to_owned(), json!(text)), name)?;
+        once(event.insert(name.to_owned(), json!(text)).as_ref(), name)?;
     }
     let mut labels = Map::new();
     for pair in &args.attributes {
         let (name, text) = split(pair, "--attribute", "ring=canary")?;
-        once(labels.insert(name.to_owned(), json!(text)), name)?;
+        once(labels.insert(name.to_owned(), json!(text)).as_ref(), name)?;
     }
     if !labels.is_empty() {
         event.insert("attributes".to_owned(), labels.into());
@@ -278,14 +279,14 @@ fn person(text: &str) -> Result<Value, Failure> {
 /// Adds `value` to `column`; only a list has several.
 fn put(event: &mut Map<String, Value>, column: &Column, value: Value) -> Result<(), Failure> {
     if column.ty != Type::StringList {
-        return once(event.insert(column.name.to_owned(), value), column.name);
+        return once(event.insert(column.name.to_owned(), value).as_ref(), column.name);
     }
     let list = event.entry(column.name).or_insert_with(|| json!([]));
     list.as_array_mut().expect("it is made as a list").push(value);
     Ok(())
 }
 
-fn once(before: Option<Value>, name: &str) -> Result<(), Failure> {
+fn once(before: Option<&Value>, name: &str) -> Result<(), Failure> {
     match before {
         None => Ok(()),
         Some(_) => Err(wrong(format_args!("`{name}` is given twice"), "it holds one value")),

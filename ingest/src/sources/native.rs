@@ -238,6 +238,7 @@ fn people(
             (_, Ok(Some(text))) => {
                 identity(text, directory).map_err(|what| account.refuse("bad_value", what))?
             }
+            (_, Ok(None)) if column.ty == Type::StringList => return Err(account.missing()),
             (_, Ok(None)) => continue,
             (_, Err(reject)) => return Err(reject),
         };

@@ -166,4 +166,7 @@ fn a_native_event_names_accounts_of_other_directories() {
     ] {
         assert!(event(bad).rejects[0].reason.contains(place), "{place}");
     }
+    let nobody = json!({"kind": "rollback", "phase": "approved", "occurred_at": "2026-04-02T09:12:00Z", "authors": [""]});
+    let nobody = mapped(&Delivery { body: nobody.to_string().into_bytes(), ..Delivery::default() });
+    assert!(nobody.rejects[0].reason.contains("$.authors[0] is missing"));
 }

@@ -63,7 +63,11 @@ fn feed(appender: &mut dyn Appender, ledger: &Path) -> Vec<String> {
     told.push(appender.erase(&erase("test:nobody")).unwrap_err().to_string());
     let size = appender.publish().unwrap().size;
     let line = NoteSignature { name: "w".into(), key_id: [1; 4], signature: vec![7; 72] };
-    for (size, lines) in [(size, &[][..]), (size - 1, &[line.clone()]), (size, &[line])] {
+    for (size, lines) in [
+        (size, &[][..]),
+        (size - 1, std::slice::from_ref(&line)),
+        (size, std::slice::from_ref(&line)),
+    ] {
         told.push(format!("{:?}", appender.add_cosignatures(size, lines)));
     }
     appender.confirm_clock().unwrap();
