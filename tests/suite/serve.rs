@@ -13,13 +13,13 @@ use serde_json::Value;
 use crate::tool::{backtrail, ok, run, run_with};
 
 /// A server of `dir/ledger` that ends with the test.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     address: String,
 }
 
 impl Serving {
-    fn start(dir: &Path, extra: &[&str]) -> Self {
+    pub(crate) fn start(dir: &Path, extra: &[&str]) -> Self {
         let mut child = backtrail()
             .args(["serve", "--ledger", "ledger", "--listen", "127.0.0.1:0"])
             .args(extra)
@@ -35,7 +35,7 @@ impl Serving {
         Self { child, address }
     }
 
-    fn signal(&mut self, name: &str) -> i32 {
+    pub(crate) fn signal(&mut self, name: &str) -> i32 {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
         self.child.wait().unwrap().code().unwrap_or(-1)

@@ -56,7 +56,7 @@ pub(crate) fn ok(dir: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) 
     ran.out
 }
 
-fn ran(output: &Output) -> Ran {
+pub(crate) fn ran(output: &Output) -> Ran {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran {
         exit: output.status.code().unwrap_or(-1),

@@ -65,7 +65,10 @@ pub(crate) fn poll(
     let sink = Sink::Ledger(&mut *ledger);
     let read =
         Reading::new((&access, window), (&context, now), client, sink, Some((&kept, &mut cursor)))
-            .run()?;
+            .run();
+    // Of a reading that failed, too: whoever asks the log sees what it brought.
+    ledger.publish()?;
+    let read = read?;
     let question = Question {
         config: asked.config,
         dir: asked.dir,
@@ -78,7 +81,7 @@ pub(crate) fn poll(
     let told = question.conclude(&mut *ledger, &read)?;
     ledger.publish()?;
     cursor.untold_since = None;
-    cursor.advance(window, read.counted)?;
+    cursor.advance(window)?;
     kept.save(&cursor)?;
     ledger.submit(&crate::outside::Outside::read(asked.config)?, asked.dir)?;
     Ok(Some(Done { source: access.api.source, window, read, told }))

@@ -113,7 +113,7 @@ impl PollSection {
                 headers.push(("authorization", format!("Basic {both}")));
             }
             (Auth::BasicOrBearer, None) => {
-                headers.push(("authorization", format!("Bearer {token}")))
+                headers.push(("authorization", format!("Bearer {token}")));
             }
             (Auth::Headers(first, second), _) => {
                 headers.push((first, token));

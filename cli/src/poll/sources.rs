@@ -1,6 +1,6 @@
 //! The APIs that are polled, as data.
 
-use super::plan::{Api, Auth, List, More, Next, Order, Purpose, Times, Total};
+use super::plan::{Api, Auth, List, More, Next, Order, Purpose, Times};
 
 /// The API of a source, if it can be polled.
 pub(super) fn api(source: &str) -> Option<&'static Api> {
@@ -100,7 +100,7 @@ const GITHUB_RUNS: List = List {
     name: "workflow runs",
     path: "/repos/{of}/actions/runs?per_page=100&created={from}..{until}",
     elements: "/workflow_runs",
-    total: Some(Total::Body("/total_count")),
+    total: Some("/total_count"),
     early_s: 3 * DAY_S,
     ..LIST
 };
@@ -126,7 +126,6 @@ const GITLAB_DEPLOYMENTS: List = List {
     name: "deployments",
     path: "/projects/{project}/deployments?order_by=updated_at&sort=asc&updated_after={from}&page={page}&per_page=100",
     order: Order::Changed,
-    total: Some(Total::Header("x-total")),
     ..LIST
 };
 
@@ -134,7 +133,6 @@ const GITLAB_INCIDENTS: List = List {
     name: "incidents",
     path: "/projects/{project}/issues?issue_type=incident&scope=all&order_by=updated_at&sort=asc&updated_after={from}&page={page}&per_page=100",
     order: Order::Changed,
-    total: Some(Total::Header("x-total")),
     ..LIST
 };
 
@@ -146,7 +144,7 @@ const PAGERDUTY_ENTRIES: List = List {
     path: "/log_entries?is_overview=false&time_zone=UTC&total=true&since={from}&until={until}&offset={skip}&limit=100",
     elements: "/log_entries",
     next: PAGERDUTY_NEXT,
-    total: Some(Total::Body("/total")),
+    total: Some("/total"),
     ..LIST
 };
 
@@ -157,13 +155,13 @@ const PAGERDUTY_INCIDENTS: List = List {
     elements: "/incidents",
     changed: &["/updated_at", "/last_status_change_at", "/created_at"],
     next: PAGERDUTY_NEXT,
-    total: Some(Total::Body("/total")),
+    total: Some("/total"),
     early_s: 30 * DAY_S,
     ..LIST
 };
 
 /// A table of `ServiceNow`. By when rows were made: those that change meanwhile stay where they are. A query reads times in
-/// the account's zone, so it cannot go on from the last change.
+/// the account's zone, so it cannot go on from the last change; and the total that it states has the rows that the account may not see.
 const fn servicenow(name: &'static str, path: &'static str) -> List {
     List {
         name,
@@ -172,7 +170,6 @@ const fn servicenow(name: &'static str, path: &'static str) -> List {
         elements: "/result",
         changed: &["/sys_updated_on/value"],
         next: Next::Offset { more: More::Linked, most: None },
-        total: Some(Total::Header("x-total-count")),
         ..LIST
     }
 }
