@@ -132,6 +132,7 @@ fn what_pushes_missed_is_told_until_nothing_is() {
         (&json!(6), &json!(5))
     );
     assert_eq!(first["said"], json!(["manifest", "gap_detected"]));
+    assert!(first["totals"]["checkpoint"].as_u64() > Some(11), "{first}");
     let days = "select cast(window_start as date), expected_count from events where phase = 'manifest' order by 1";
     assert_eq!(sql(dir, days), ["2025-05-01,8", "2025-05-02,3", "2025-05-03,0"]);
     let gap = "select expected_count, attributes['missed'], attributes['failed_pushes'], source, ingest_mode from events where phase = 'gap_detected'";
@@ -155,6 +156,12 @@ fn what_pushes_missed_is_told_until_nothing_is() {
     let (text, controls) = state_of_controls(dir, "reconciled");
     assert!(!text.contains("github says gap_detected") && !controls.iter().any(inconclusive));
     assert_eq!(sql(dir, "select count(*) from events where phase = 'manifest'"), ["3"]);
+    let page = std::fs::read_to_string(dir.join("reconciled/report.md")).unwrap();
+    for (day, next, count) in [("01", "02", 8), ("02", "03", 3), ("03", "04", 0)] {
+        let at = |day: &str| format!("2025-05-{day} 00:00:00");
+        let row = format!("| github | {} | {} | {count} | {count} |", at(day), at(next));
+        assert!(page.contains(&row), "{row}");
+    }
     ok(dir, ["verify", "ledger", "--vkey", "ledger.vkey"]);
     let asked = api.asked();
     assert_eq!(asked.iter().filter(|path| path.contains("/actions/runs")).count(), 3, "{asked:#?}");

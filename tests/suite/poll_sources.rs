@@ -31,6 +31,9 @@ fn gitlab(deployments: &Mutex<Vec<Value>>, asked: &Asked) -> Reply {
     assert_eq!(asked.headers["private-token"], TOKEN);
     if asked.path == "/projects/shop%2Fcart/issues" {
         assert_eq!(asked.query["issue_type"], "incident");
+        if asked.before == 0 {
+            return Reply::status(502);
+        }
         return Reply::json(&json!([]));
     }
     assert_eq!(asked.path, "/projects/shop%2Fcart/deployments");

@@ -68,7 +68,7 @@ pub(crate) fn poll(
             .run();
     // Of a reading that failed, too: whoever asks the log sees what it brought.
     ledger.publish()?;
-    let read = read?;
+    let mut read = read?;
     let question = Question {
         config: asked.config,
         dir: asked.dir,
@@ -79,7 +79,7 @@ pub(crate) fn poll(
         since,
     };
     let told = question.conclude(&mut *ledger, &read)?;
-    ledger.publish()?;
+    read.totals.checkpoint = Some(ledger.publish()?.size);
     cursor.untold_since = None;
     cursor.advance(window)?;
     kept.save(&cursor)?;
