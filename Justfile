@@ -17,6 +17,8 @@ test-more: demo
     target/debug/backtrail metrics --ledger backtrail-demo/ledger --period 2026-Q3 --format ndjson > backtrail-demo/metrics.ndjson
     tests/more/second_opinion.py backtrail-demo/events.ndjson --compare backtrail-demo/metrics.ndjson
     tests/more/full_disk.sh target/debug/backtrail
+    tests/more/full_disk_intake.sh target/debug/backtrail
+    tests/more/curl.sh target/debug/backtrail
     tests/more/strace.sh target/debug/backtrail
     tests/more/witness.sh target/debug/backtrail target/tools
 
@@ -33,6 +35,6 @@ deny:
 generate:
     cargo run -p backtrail-tests --example generate
 
-# What the ledger does in a second, beside what the disk and the processor can do (needs openssl).
+# What the ledger does in a second beside the disk and the processor (needs openssl), or what `intake` does (needs wrk).
 bench what events="1000000":
-    cargo run --release -p backtrail-{{what}} --example bench -- all target/bench {{events}}
+    {{ if what == "intake" { "cargo build --release && tests/more/bench_intake.sh target/release/backtrail" } else { "cargo run --release -p backtrail-" + what + " --example bench -- all target/bench " + events } }}

@@ -2,6 +2,7 @@
 
 mod poll;
 mod report;
+mod sources;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use poll::Poll;
 pub(crate) use report::{IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
 
+pub(crate) use sources::{RulesArg, Sources, SourcesAction};
 pub(crate) use upkeep::{Backup, Compact, Doctor, Erase, Restore, Retain};
 
 const STYLES: Styles = Styles::styled()
@@ -67,8 +69,11 @@ pub(crate) enum Command {
     )]
     Generate(Generate),
     /// Lists the sources: what is read, how it is authenticated, how a rollback is recognised.
-    #[command(after_help = "Examples:\n  backtrail sources\n  backtrail sources --format json")]
-    Sources(Formatted),
+    #[command(
+        after_help = "Examples:\n  backtrail sources\n  backtrail sources show own-cd > my-cd.toml",
+        args_conflicts_with_subcommands = true
+    )]
+    Sources(Sources),
     /// Deliveries that were authenticated but not understood: lists them, shows one, maps them again.
     #[command(subcommand)]
     Quarantine(Quarantine),
@@ -269,6 +274,8 @@ pub(crate) struct Ingest {
     /// Exit with 1 if anything was quarantined.
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<IngestFailOn>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArg,
     #[command(flatten)]
     pub(crate) key: KeyArg,
 }

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use crate::args::Global;
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE, unreadable};
 use crate::poll::PollSection;
-use crate::serve::limits::{HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
+use crate::serve::limits::{BODY_BYTES, BODY_BYTES_DEFAULT, HEARTBEAT_DEFAULT_S, HEARTBEAT_S};
+use crate::serve::logs::LogFormat;
+use crate::serve::sources::SourceSection;
 
 /// The config file; every key is optional, an unknown key is an error.
 #[derive(Debug, Default, Deserialize)]
@@ -26,7 +28,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) serve: ServeSection,
     #[serde(default)]
-    sources: BTreeMap<String, SourceSection>,
+    pub(crate) sources: BTreeMap<String, SourceSection>,
     /// The folder that relative paths in the file start from.
     #[serde(skip)]
     base: PathBuf,
@@ -85,20 +87,20 @@ pub(crate) struct ReportSection {
     pub(crate) timezone: Option<String>,
 }
 
-/// `[sources.NAME]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SourceSection {
-    /// How its API is asked.
-    poll: Option<PollSection>,
-}
-
 /// `[serve]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServeSection {
     listen: Option<String>,
     heartbeat_s: Option<u64>,
+    body_bytes_max: Option<usize>,
+    /// The form of what the server logs.
+    #[serde(default)]
+    pub(crate) log: LogFormat,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    /// Who signs the certificates of clients.
+    tls_client_ca: Option<PathBuf>,
 }
 
 /// Where `serve` listens if nothing says so: this host only.
@@ -115,6 +117,16 @@ impl ServeSection {
         })
     }
 
+    /// The largest body of a delivery, in bytes, as it came and expanded.
+    pub(crate) fn body_bytes_max(&self) -> Result<usize, Failure> {
+        let bytes = self.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT);
+        if BODY_BYTES.contains(&bytes) {
+            return Ok(bytes);
+        }
+        Err(Failure::new(BAD_INPUT, format_args!("serve.body_bytes_max = {bytes} is out of range"))
+            .hint(format_args!("{} to {} bytes", BODY_BYTES.start(), BODY_BYTES.end())))
+    }
+
     /// How long the log may be idle before it shows that it is alive.
     pub(crate) fn heartbeat(&self) -> Result<Duration, Failure> {
         let seconds = self.heartbeat_s.unwrap_or(HEARTBEAT_DEFAULT_S);
@@ -125,6 +137,9 @@ impl ServeSection {
             .hint(format_args!("{} to {} seconds", HEARTBEAT_S.start(), HEARTBEAT_S.end())))
     }
 }
+
+/// The files of TLS: certificate chain, key, and who signs clients' certificates.
+type TlsFiles = (PathBuf, PathBuf, Option<PathBuf>);
 
 /// The file that is read without being asked for.
 const DEFAULT_FILE: &str = "backtrail.toml";
@@ -139,8 +154,11 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
-            Failure::new(BAD_INPUT, format_args!("{}: {}", path.display(), e.to_string().trim_end()))
-                .hint("the keys are organisation.name, ledger.path, ledger.key, ledger.signer, ledger.signer_vkey, ledger.policy, ledger.anchor, report.overlay, report.timezone, serve.listen, serve.heartbeat_s, sources.NAME.poll (see docs/polling.md)")
+            Failure::new(
+                BAD_INPUT,
+                format_args!("{}: {}", path.display(), e.to_string().trim_end()),
+            )
+            .hint("docs/configuration.md lists every key")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -203,6 +221,26 @@ impl Config {
         self.ledger.anchors.iter().map(placed).collect()
     }
 
+    /// The sources that rule files describe, by name.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let placed = |(name, section): (_, &SourceSection)| {
+            Some((name, self.base.join(section.rules.as_ref()?)))
+        };
+        self.sources.iter().map(|(name, section)| (name.as_str(), section)).filter_map(placed)
+    }
+
+    /// The files of TLS, if the server speaks it.
+    pub(crate) fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
+        let placed = |path: &Option<PathBuf>| path.as_ref().map(|p| self.base.join(p));
+        let ServeSection { tls_certificate, tls_key, tls_client_ca, .. } = &self.serve;
+        match (placed(tls_certificate), placed(tls_key), placed(tls_client_ca)) {
+            (Some(certificate), Some(key), client_ca) => Ok(Some((certificate, key, client_ca))),
+            (None, None, None) => Ok(None),
+            _ => Err(Failure::new(BAD_INPUT, "`[serve]` has a part of what TLS needs")
+                .hint("`tls_certificate` and `tls_key` go together; `tls_client_ca` needs both")),
+        }
+    }
+
     /// How the API of `source` is asked, if the config says.
     pub(crate) fn poll(&self, source: &str) -> Option<&PollSection> {
         self.sources.get(source)?.poll.as_ref()
@@ -235,6 +273,44 @@ mod tests {
     fn keys_lie_beside_the_ledger() {
         for dir in ["a/ledger", "a/ledger/", "./a/ledger"] {
             assert!(beside(Path::new(dir), "key").ends_with("a/ledger.key"), "{dir}");
+        }
+    }
+
+    /// The keys that a table takes, from what is said of one that it does not.
+    fn keys_of(table: &str) -> Vec<String> {
+        let refused = toml::from_str::<Config>(&format!("{table}\nno_such_key = 1")).unwrap_err();
+        let message = refused.message().to_owned();
+        let known = message.split_once("expected ").unwrap_or_else(|| panic!("{message}")).1;
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_key_is_documented_and_no_other() {
+        let tables = [
+            ("organisation", "[organisation]"),
+            ("ledger", "[ledger]"),
+            ("ledger.anchor", "[[ledger.anchor]]"),
+            ("report", "[report]"),
+            ("serve", "[serve]"),
+            ("sources.NAME", "[sources.NAME]"),
+            ("sources.NAME.secrets", "[[sources.NAME.secrets]]"),
+            ("sources.NAME.poll", "[sources.NAME.poll]"),
+        ];
+        let key = |(name, table): (&str, &str)| -> Vec<String> {
+            keys_of(table).into_iter().map(|key| format!("{name}.{key}")).collect()
+        };
+        let mut known: Vec<String> = tables.into_iter().flat_map(key).collect();
+        let page = include_str!("../../docs/configuration.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let mut documented: Vec<&str> = rows.filter(|key| key.contains('.')).collect();
+        known.sort();
+        documented.sort_unstable();
+        assert_eq!(documented, known);
+        let named = |section: &String| tables.iter().any(|(name, _)| name.starts_with(section));
+        assert!(keys_of("").iter().all(named), "a section is missing above");
+        let schemes = backtrail_ingest::authenticate::SCHEMES;
+        for (word, _) in schemes {
+            assert!(page.contains(&format!("| `{word}` | ")), "scheme {word} is not documented");
         }
     }
 

@@ -48,7 +48,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Init(args) => commands::keys::init(args),
         Command::Ingest(args) => commands::ingest::ingest(global, args),
         Command::Generate(args) => commands::trial::generate(args),
-        Command::Sources(formatted) => commands::trial::sources(formatted),
+        Command::Sources(args) => commands::sources::sources(global, args),
         Command::Poll(args) => commands::poll::poll(global, args),
         Command::Quarantine(what) => commands::quarantine::quarantine(global, what),
         Command::People(what) => commands::people::people(global, what),

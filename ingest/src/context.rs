@@ -1,5 +1,8 @@
 //! What intake knows of a delivery besides its bytes.
 
+use crate::rules::Rules;
+use backtrail_schemas::Reception;
+
 /// How deliveries reach us and how far they are to be believed: the same for every delivery of one run or endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -18,6 +21,8 @@ pub struct Context {
     pub defaults: Vec<(&'static str, String)>,
     /// What the shop's own labels and tags mean.
     pub labels: Labels,
+    /// The sources that the user describes by rule files, besides those that are bundled.
+    pub rules: Rules,
 }
 
 /// The labels and tags by which a shop says what a source has no field for. Tags are compared without case.
@@ -60,6 +65,34 @@ impl Context {
             simulated_clock: false,
             defaults: Vec::new(),
             labels: Labels::default(),
+            rules: Rules::default(),
+        }
+    }
+
+    /// What is kept with a delivery that came another way than in a file, so that it can be mapped again as what it was.
+    pub fn reception(&self) -> Option<Reception> {
+        (self.mode != Mode::File).then(|| Reception {
+            ingest_mode: self.mode.as_str().to_owned(),
+            authn_method: self.authn_method.clone(),
+            authn_verified: self.authn_verified,
+            authn_key_id: self.authn_key_id.clone(),
+        })
+    }
+
+    /// The context of a delivery that was received so; of one from a file, this one. A mode of a later version is that of a
+    /// file: it claims the least.
+    pub(crate) fn received(&self, reception: Option<&Reception>) -> Self {
+        let known = [Mode::Push, Mode::Poll];
+        let mode = |r: &Reception| known.into_iter().find(|m| m.as_str() == r.ingest_mode);
+        match reception.and_then(|r| Some((mode(r)?, r))) {
+            None => self.clone(),
+            Some((mode, r)) => Self {
+                mode,
+                authn_method: r.authn_method.clone(),
+                authn_verified: r.authn_verified,
+                authn_key_id: r.authn_key_id.clone(),
+                ..self.clone()
+            },
         }
     }
 }

@@ -1,10 +1,11 @@
-//! `docs/sources.md`: its table is made from [`crate::sources`], its field lists from the constants that mappers read.
+//! `docs/sources.md`: its table is made from [`crate::sources`], with the bundled rule files, its field lists from the constants that mappers read.
 
 mod incidents;
 
 use std::fmt::Write;
 
 use crate::conventions::KEYS;
+use crate::rules;
 use crate::sources::otlp::NAMES;
 use crate::table::sources;
 
@@ -23,7 +24,11 @@ fn page() -> String {
     let keys: Vec<String> = KEYS.iter().map(|(key, _)| format!("`{key}`")).collect();
     let names: Vec<String> =
         NAMES.iter().map(|(name, column)| format!("`{name}` → `{column}`")).collect();
-    page.push_str(&BODY.replace("{keys}", &keys.join(", ")).replace("{names}", &names.join(", ")));
+    let ruled: Vec<String> = rules::bundled().iter().map(|r| format!("`{}`", r.name())).collect();
+    let lists = [("{keys}", keys), ("{names}", names), ("{rules}", ruled)];
+    let filled =
+        |page: String, (mark, list): (&str, Vec<String>)| page.replace(mark, &list.join(", "));
+    page.push_str(&lists.into_iter().fold(BODY.to_owned(), filled));
     page.push_str(&incidents::sections());
     page
 }
@@ -31,7 +36,7 @@ fn page() -> String {
 const HEAD: &str = "\
 # Sources
 
-<!-- Made from ingest/src/table.rs and ingest/src/docs.rs by `just generate`. -->
+<!-- Made from ingest/src/table.rs, ingest/rules/*.toml and ingest/src/docs.rs by `just generate`. -->
 
 A delivery is what a source sent: a webhook's headers and body, or an object that was exported. Mapping it gives events,
 rejects, or the reason why it carries nothing for the log. It never guesses: what a delivery does not say is absent, and
@@ -54,7 +59,8 @@ const BODY: &str = r"
   `headers` and `mode` (`push`, `poll`, `file`). It keeps what a bare body loses. `received_at` and `mode` are believed
   under a simulated clock only.
 - **Recognition** (`--source auto`): headers first (`X-GitHub-Event`, `X-Gitlab-Event`, `X-PagerDuty-Signature`, `ce-type`,
-  the content types of CloudEvents and protobuf), then the shape of the body. What could be from two sources, or from none, is quarantined.
+  the content types of CloudEvents and protobuf), then the shape of the body. A rule file of yours goes before what is built in. What
+  else could be from two sources, or from none, is quarantined.
 - A body has at most 25 MiB, one in protobuf 4 MiB, an event at most 64 KiB in canonical form.
 
 Why a delivery or an element of one is quarantined, by code: `bad_json`, `bad_yaml`, `bad_text`, `bad_csv`,
@@ -66,6 +72,11 @@ Common to all: times are RFC 3339, and `0001-01-01T00:00:00Z` means never. Ids a
 digit is kept. `null` and the empty text mean absent. A severity is a number only if the label is one of 1 to 5 with or
 without `P` or `SEV`; the label itself is `severity_raw`. `environment_tier` follows from the environment's name where
 that is one of production, prod, staging, stage, testing, test, qa, development, dev.
+
+## Sources by rule file
+
+{rules} are read by [rule files](rules.md), which `backtrail sources show NAME` prints: fields, phases
+and what is left out stand there. Copy one to change it, or describe a source of your own.
 
 ## Conventions in free fields
 

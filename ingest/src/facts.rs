@@ -9,7 +9,7 @@ use crate::words::{severity, tier};
 
 /// Who says it, and how it reached us.
 pub(crate) struct Facts<'a> {
-    pub(crate) source: &'static str,
+    pub(crate) source: &'a str,
     pub(crate) instance: String,
     /// The source's own id of the delivery or event.
     pub(crate) event_id: Option<String>,

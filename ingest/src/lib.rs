@@ -1,8 +1,9 @@
 //! How a delivery becomes events: parse, map, deduplicate, quarantine.
 //!
 //! Read in this order: [`read`] turns files into deliveries, [`mapper`] a delivery into drafts and rejects, one module
-//! of `sources` per source, and [`run`] hands both to the ledger. [`table`] says what each source gives.
+//! of `sources` or file of `ingest/rules` per source, and [`run`] hands both to the ledger. [`table`] says what each source gives.
 
+pub mod authenticate;
 pub mod context;
 mod conventions;
 pub mod docs;
@@ -13,8 +14,10 @@ mod kube;
 pub mod limits;
 pub mod mapper;
 mod node;
+pub mod push;
 pub mod read;
 mod recognise;
+pub mod rules;
 pub mod run;
 mod snapshot;
 mod sources;
@@ -25,5 +28,6 @@ mod words;
 pub use context::{Context, Labels, Mode};
 pub use error::Error;
 pub use mapper::{Mapper, map, mappers};
+pub use rules::{Rule, RuleError, Rules};
 pub use run::{Options, Totals, dry_run, retry, run};
 pub use table::{Source, sources};

@@ -53,12 +53,42 @@ pub const REASON_CHARS_MAX: usize = 600;
 /// How many labels one event may bring as attributes.
 pub const ATTRIBUTES_MAX: usize = 64;
 
+/// The largest rule file, in bytes: ten times the longest that is bundled.
+pub const RULE_BYTES_MAX: usize = 128 << 10;
+
+/// How many `[[event]]` and `[[ignore]]` blocks one rule file may hold: each is tried on each element of a delivery.
+pub const RULE_BLOCKS_MAX: usize = 128;
+
+/// How many rule files of its own one run may read: each may be asked whether a delivery is its source's.
+pub const RULE_FILES_MAX: usize = 64;
+
+/// How many steps a reference into a delivery may take.
+pub const POINTER_STEPS_MAX: usize = 32;
+
+/// The longest name of a source, in bytes: it is in every row and begins every event id.
+pub const SOURCE_NAME_BYTES_MAX: usize = 40;
+
 /// What the ledger may add to a leaf, in bytes: a pseudonym with its column name, and a commitment with its own.
 pub const LEAF_BYTES_PER_PERSON: usize = 64;
 /// See [`LEAF_BYTES_PER_PERSON`]: `"backout_plan_commitment":"hmac-sha256:<64 hex>",`.
 pub const LEAF_BYTES_PER_COMMITMENT: usize = 112;
 /// `recorded_at`, and the commitments to body and headers.
 pub const LEAF_BYTES_RESERVED: usize = 64 + 2 * LEAF_BYTES_PER_COMMITMENT;
+
+/// How far the time in a signature may be from ours, in seconds, either way. *Source*: the Standard Webhooks libraries.
+pub const CLOCK_TOLERANCE_S: u64 = 300;
+
+/// How many secrets of one source may be live: one, and another while they are changed, at a few places.
+pub const KEYS_MAX: usize = 8;
+
+/// The shortest secret, in bytes: 128 bits cannot be guessed; what people make up is shorter.
+pub const SECRET_BYTES_MIN: usize = 16;
+
+/// How many signatures one delivery may carry: senders add one for each key while they change it.
+pub const SIGNATURES_MAX: usize = 16;
+
+/// Lines of one NDJSON body, each a delivery of its own: as many as one delivery may hold events.
+pub const BODY_LINES_MAX: usize = DELIVERY_EVENTS_MAX;
 
 const _: () = assert!(LINE_BYTES_MAX > 2 * BODY_BYTES_MAX && REFUSED_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(LEAF_BYTES_RESERVED < backtrail_schemas::limits::LEAF_BYTES_MAX / 2);

@@ -12,9 +12,10 @@ use crate::limits::{
 };
 use crate::node::reject;
 use crate::recognise::recognise;
+use crate::rules::{self, Rule};
 use crate::sources;
 
-/// How one source's deliveries are read.
+/// How one source's deliveries are read by code; others are read by a [`Rule`].
 #[derive(Debug)]
 pub struct Mapper {
     /// The name in column `source` and in `--source`.
@@ -29,7 +30,63 @@ pub struct Mapper {
     pub(crate) map: fn(&Value, &Delivery, &Context) -> Mapped,
 }
 
-/// All mappers, in the order of `docs/sources.md`.
+/// What maps the deliveries of one source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mapping<'a> {
+    /// Code of ours.
+    Code(&'static Mapper),
+    /// A rule file that is bundled.
+    Bundled(&'a Rule),
+    /// A rule file of the user.
+    Own(&'a Rule),
+}
+
+impl<'a> Mapping<'a> {
+    /// All of them: code, bundled rules, the user's rules.
+    pub(crate) fn all(context: &'a Context) -> impl Iterator<Item = Self> {
+        let bundled = rules::bundled().iter().map(Mapping::Bundled);
+        let own = context.rules.iter().map(Mapping::Own);
+        mappers().iter().map(Mapping::Code).chain(bundled).chain(own)
+    }
+
+    /// The name of the source.
+    pub(crate) fn name(self) -> &'a str {
+        match self {
+            Self::Code(mapper) => mapper.name,
+            Self::Bundled(rule) | Self::Own(rule) => rule.name(),
+        }
+    }
+
+    fn reads_yaml(self) -> bool {
+        matches!(self, Self::Code(mapper) if mapper.yaml)
+    }
+
+    /// Whether the headers name the source.
+    pub(crate) fn claims(self, delivery: &Delivery) -> bool {
+        match self {
+            Self::Code(mapper) => (mapper.claims)(delivery),
+            Self::Bundled(rule) | Self::Own(rule) => rule.claims(delivery),
+        }
+    }
+
+    /// Whether a body without telling headers has the shape of this source.
+    pub(crate) fn looks(self, body: &Value) -> bool {
+        match self {
+            Self::Code(mapper) => (mapper.looks)(body),
+            Self::Bundled(rule) | Self::Own(rule) => rule.looks(body),
+        }
+    }
+
+    /// What becomes of a delivery with this body.
+    pub(crate) fn map(self, body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
+        match self {
+            Self::Code(mapper) => (mapper.map)(body, delivery, context),
+            Self::Bundled(rule) | Self::Own(rule) => rule.map(body, delivery, context),
+        }
+    }
+}
+
+/// All mappers that are code, in the order of `docs/sources.md`.
 pub fn mappers() -> &'static [Mapper] {
     &[
         sources::native::MAPPER,
@@ -65,27 +122,30 @@ pub fn map(delivery: &Delivery, context: &Context) -> Mapped {
 }
 
 /// As [`map`], with the source that the delivery was recognised as, if it was.
-pub(crate) fn map_recognised(
+pub(crate) fn map_recognised<'a>(
     delivery: &Delivery,
-    context: &Context,
-) -> (Option<&'static str>, Mapped) {
-    let (source, mapped) = match recognised(delivery) {
-        Ok((mapper, document)) => {
-            (Some(mapper.name), (mapper.map)(&document.value, delivery, context))
+    context: &'a Context,
+) -> (Option<&'a str>, Mapped) {
+    let (source, mapped) = match recognised(delivery, context) {
+        Ok((mapping, document)) => {
+            (Some(mapping.name()), mapping.map(&document.value, delivery, context))
         }
         Err(reject) => (None, refused(reject)),
     };
     (source, completed(mapped, delivery, context))
 }
 
-/// The mapper for a delivery, and its parsed body.
-fn recognised(delivery: &Delivery) -> Result<(&'static Mapper, Document), Reject> {
+/// What reads a delivery, and its parsed body.
+fn recognised<'a>(
+    delivery: &Delivery,
+    context: &'a Context,
+) -> Result<(Mapping<'a>, Document), Reject> {
     let document = document::parse(delivery)?;
-    let mapper = recognise(delivery, &document.value)?;
-    if document.yaml && !mapper.yaml {
-        return Err(reject("bad_json", format!("a {} delivery is JSON", mapper.name)));
+    let mapping = recognise(delivery, &document.value, context)?;
+    if document.yaml && !mapping.reads_yaml() {
+        return Err(reject("bad_json", format!("a {} delivery is JSON", mapping.name())));
     }
-    Ok((mapper, document))
+    Ok((mapping, document))
 }
 
 /// Drafts that are events, rejects that say where, and never nothing.

@@ -22,6 +22,21 @@ impl<'a> Node<'a> {
         Self { value: Some(value), path: "$".to_owned() }
     }
 
+    /// A value whose rejects are to name it as `path`.
+    pub(crate) fn named(value: &'a Value, path: &str) -> Self {
+        Self { value: Some(value), path: path.to_owned() }
+    }
+
+    /// The value at the end of a JSON pointer (RFC 6901, its tokens unescaped), through objects and lists.
+    pub(crate) fn pointer(&self, tokens: &[String]) -> Self {
+        tokens.iter().fold(self.clone(), |node, token| match node.value {
+            Some(list @ Value::Array(_)) => {
+                Self { value: member(list, token), path: format!("{}[{token}]", node.path) }
+            }
+            _ => node.get(token),
+        })
+    }
+
     /// The member called `key`; absent when this is no object or has none.
     pub(crate) fn get(&self, key: &str) -> Self {
         let value = self.value.and_then(|v| v.get(key)).filter(|v| !v.is_null());
@@ -212,6 +227,18 @@ impl<'a> Node<'a> {
         let found = self.value.map_or("nothing", type_name);
         reject("wrong_type", format!("{} is {found}, not {wanted}", self.path))
     }
+}
+
+/// What a token of a JSON pointer leads to in an object or a list; null counts as absent.
+pub(crate) fn member<'a>(value: &'a Value, token: &str) -> Option<&'a Value> {
+    let found = match value {
+        Value::Array(list) => {
+            let plain = token == "0" || !token.starts_with(['0', '+']);
+            token.parse::<usize>().ok().filter(|_| plain).and_then(|at| list.get(at))
+        }
+        _ => value.get(token),
+    };
+    found.filter(|v| !v.is_null())
 }
 
 /// A reject with a class of reason and the reason.

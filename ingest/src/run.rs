@@ -54,7 +54,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts a delivery that has its receipt.
+    /// Counts one delivery more.
     pub fn count(&mut self, receipt: &Receipt) {
         self.deliveries += 1;
         self.quarantined += u64::from(receipt.quarantined.is_some());
@@ -129,7 +129,7 @@ pub fn dry_run<E: From<Error>>(
     Ok(totals)
 }
 
-/// Maps deliveries that lie in quarantine again, and makes what is understood now part of the ledger.
+/// Maps deliveries that lie in quarantine again, each as received as it was, and makes what is understood now part of the ledger.
 ///
 /// What is still not understood is counted as `quarantined` and adds nothing: its entries are in the log already.
 ///
@@ -142,7 +142,8 @@ pub fn retry(
 ) -> Result<Totals, Error> {
     let mut totals = Totals::default();
     for delivery in deliveries {
-        let (delivery, mut mapped) = Found { delivery, mode: None, refused: None }.mapped(context);
+        let context = context.received(delivery.reception.as_ref());
+        let (delivery, mut mapped) = Found { delivery, mode: None, refused: None }.mapped(&context);
         let refused = !std::mem::take(&mut mapped.rejects).is_empty();
         if mapped.drafts.is_empty() {
             totals.deliveries += 1;

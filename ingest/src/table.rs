@@ -1,28 +1,35 @@
 //! What each source gives, for people: `backtrail sources` and the table of `docs/sources.md`.
 
+use std::sync::LazyLock;
+
+use crate::rules;
+
 /// One source that is read.
 #[derive(Clone, Copy, Debug)]
-pub struct Source {
+pub struct Source<'a> {
     /// The name in column `source` and in `--source`.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Which deliveries are read, and in which forms.
-    pub reads: &'static str,
+    pub reads: &'a str,
     /// What makes two deliveries the same fact.
-    pub natural_key: &'static str,
+    pub natural_key: &'a str,
     /// How the source signs what it sends; files are not authenticated.
-    pub authentication: &'static str,
+    pub authentication: &'a str,
     /// How a rollback is recognised.
-    pub rollback: &'static str,
+    pub rollback: &'a str,
     /// What its deliveries cannot tell.
-    pub cannot_tell: &'static str,
+    pub cannot_tell: &'a str,
 }
 
-/// All sources that are read, in the order of their mappers.
-pub fn sources() -> &'static [Source] {
-    SOURCES
+/// All sources that are read: those with a mapper of their own, in its order, then the bundled rule files.
+pub fn sources() -> &'static [Source<'static>] {
+    static ALL: LazyLock<Vec<Source<'static>>> = LazyLock::new(|| {
+        SOURCES.iter().copied().chain(rules::bundled().iter().map(rules::Rule::meaning)).collect()
+    });
+    &ALL
 }
 
-const SOURCES: &[Source] = &[
+const SOURCES: &[Source<'_>] = &[
     Source {
         name: "native",
         reads: "one event as one JSON object, keys as the columns of events.md, texts and people in plain; NDJSON or arrays",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// What to do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +26,11 @@ pub enum Kind {
 }
 
 /// Something that did not work, with the file, offset or event it is about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
     message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -52,7 +53,7 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Retry,
             _ => Kind::Reopen,
         };
-        Self { kind, message: format!("cannot {doing}: {e}"), source: Some(Box::new(e)) }
+        Self { kind, message: format!("cannot {doing}: {e}"), source: Some(Arc::new(e)) }
     }
 
     /// The same error under another heading, with what was being done in front.
@@ -65,6 +66,13 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether there is no space for what should be written: a matter of the disk, which ends when somebody makes space.
+    pub fn is_full(&self) -> bool {
+        let cause = self.source.as_ref().and_then(|e| e.downcast_ref::<io::Error>());
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        cause.is_some_and(|e| full.contains(&e.kind()))
     }
 }
 
@@ -82,6 +90,6 @@ impl std::error::Error for Error {
 
 impl From<backtrail_schemas::Error> for Error {
     fn from(e: backtrail_schemas::Error) -> Self {
-        Self { kind: Kind::Reject, message: e.to_string(), source: Some(Box::new(e)) }
+        Self { kind: Kind::Reject, message: e.to_string(), source: Some(Arc::new(e)) }
     }
 }

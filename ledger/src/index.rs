@@ -94,12 +94,11 @@ impl Index {
             let path = run::path(&rows);
             files.retain(|other| *other != path);
             let root = frontier_at(store, rows.end)?.root();
-            match Run::open(store, &Heading { origin, rows, root })? {
-                Some(run) => index.runs.push(run),
-                None => {
-                    store.remove(&path)?;
-                    repairs.push(format!("{path}: damaged; made again"));
-                }
+            if let Some(run) = Run::open(store, &Heading { origin, rows, root })? {
+                index.runs.push(run);
+            } else {
+                store.remove(&path)?;
+                repairs.push(format!("{path}: damaged; made again"));
             }
         }
         files.iter().try_for_each(|path| store.remove(path))?;
@@ -212,8 +211,8 @@ impl Index {
 
     /// Makes the runs unusable, so that they are made again: one of them named row `seq` for an event that it is not.
     pub(crate) fn distrust(&self, store: &dyn Storage, seq: u64) -> Error {
-        let paths = self.runs.iter().map(|run| run::path(&run.rows()));
-        let emptied = paths.map(|path| store.replace(&path, b"")).collect::<Result<(), _>>();
+        let mut paths = self.runs.iter().map(|run| run::path(&run.rows()));
+        let emptied = paths.try_for_each(|path| store.replace(&path, b""));
         let what =
             format!("`{FOLDER}` names row {seq} for an event that is another; it is made again");
         emptied.err().unwrap_or_else(|| Error::new(Kind::Retry, what))

@@ -94,19 +94,20 @@ impl Journal {
     }
 }
 
-/// Calls `each` with the offset, the type and the payload of every frame of a file, a part of it in memory at a time. Says how
-/// the frames ended.
+/// Calls `each` with the offset, the type and the payload of every frame in the first `length` bytes of a file, a part of
+/// it in memory at a time. Says how the frames ended.
 ///
 /// # Errors
 /// Those of `each`; `Missing` if there is no file.
 pub(crate) fn scan(
     store: &dyn Storage,
     path: &str,
+    length: u64,
     mut each: impl FnMut(u64, u8, &[u8]) -> Result<(), Error>,
 ) -> Result<End, Error> {
     let (mut at, mut part) = (0, SCAN_BYTES);
     loop {
-        let bytes = store.read(path, at..at + part as u64)?;
+        let bytes = store.read(path, at..length.min(at + part as u64))?;
         let mut frames = Frames::new(&bytes);
         for frame in frames.by_ref() {
             each(at + frame.offset as u64, frame.kind, frame.payload)?;

@@ -280,7 +280,7 @@ impl Log {
 /// The disk fails.
 pub(crate) fn vault_places(store: &dyn Storage, path: &str) -> Result<HashMap<Key, Place>, Error> {
     let mut places = HashMap::new();
-    let read = scan(store, path, |offset, kind, payload| {
+    let read = scan(store, path, u64::MAX, |offset, kind, payload| {
         let record = (kind == vault::EVENT).then(|| EventRecord::parse(payload).ok());
         if let Some(record) = record.flatten() {
             places.insert(key(&record.event_id), Place { offset, len: payload.len() as u32 });

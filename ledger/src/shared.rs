@@ -44,9 +44,19 @@ impl SharedLedger {
             return answer;
         }
         let group = std::mem::take(&mut *self.queue());
-        append_all(&mut ledger, group);
+        let (requests, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|one| (one.submissions, one.answer)).unzip();
+        for (to, answer) in answers.iter().zip(append_each(&mut ledger, requests)) {
+            // Who asked waits for the answer, or has ended.
+            let _ = to.send(answer);
+        }
         drop(ledger);
         answered.recv().unwrap_or_else(|_| Err(Error::new(Kind::Reopen, "the append did not end")))
+    }
+
+    /// Appends several requests with one wait for the disk, and answers each.
+    pub fn append_each(&self, requests: Vec<Vec<Submission>>) -> Vec<Result<Vec<Receipt>, Error>> {
+        append_each(&mut self.lock(), requests)
     }
 
     fn queue(&self) -> MutexGuard<'_, Vec<Waiting>> {
@@ -55,33 +65,23 @@ impl SharedLedger {
 }
 
 /// Appends a group at once. If one of its requests is refused, each is tried alone, so that it fails nobody else's.
-fn append_all(ledger: &mut Ledger, group: Vec<Waiting>) {
-    let counts: Vec<usize> = group.iter().map(|one| one.submissions.len()).collect();
-    let answers = group.iter().map(|one| one.answer.clone());
-    let answers: Vec<_> = answers.collect();
-    let all: Vec<Submission> = group.into_iter().flat_map(|one| one.submissions).collect();
+fn append_each(
+    ledger: &mut Ledger,
+    requests: Vec<Vec<Submission>>,
+) -> Vec<Result<Vec<Receipt>, Error>> {
+    let counts: Vec<usize> = requests.iter().map(Vec::len).collect();
+    let all: Vec<Submission> = requests.into_iter().flatten().collect();
     let alone = (counts.len() > 1).then(|| all.clone());
-    let tell = |to: &SyncSender<_>, what| {
-        // Who asked waits for the answer, or has ended.
-        let _ = to.send(what);
-    };
     match (ledger.append(all), alone) {
         (Ok(receipts), _) => {
             let mut receipts = receipts.into_iter();
-            for (to, count) in answers.iter().zip(counts) {
-                tell(to, Ok(receipts.by_ref().take(count).collect()));
-            }
+            counts.iter().map(|count| Ok(receipts.by_ref().take(*count).collect())).collect()
         }
         (Err(e), Some(all)) if e.kind() == Kind::Reject => {
             let mut all = all.into_iter();
-            for (to, count) in answers.iter().zip(counts) {
-                tell(to, ledger.append(all.by_ref().take(count).collect()));
-            }
+            let mut append = |count| ledger.append(all.by_ref().take(count).collect());
+            counts.into_iter().map(&mut append).collect()
         }
-        (Err(e), _) => {
-            for to in &answers {
-                tell(to, Err(Error::new(e.kind(), e.to_string())));
-            }
-        }
+        (Err(e), _) => vec![Err(e); counts.len()],
     }
 }

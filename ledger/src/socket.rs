@@ -14,7 +14,7 @@
 //! anything that failed                          → {"error": {"kind": "retry", "message": "…"}}
 //! ```
 //!
-//! A *submission* has `received_at`, `source`, `headers`, `body` (base64) and `origin` of the delivery, its `drafts` (`event`
+//! A *submission* has `received_at`, `source`, `headers`, `body` (base64), `origin` and `reception` of the delivery, its `drafts` (`event`
 //! as `leaf/1` text, `people` and `texts` as pairs), `rejects` (`reason`, `code`) and `ignored`. A *receipt* has `outcomes`
 //! (`what`, `seq`, `event_id`), `quarantined` and `ignored`. Both ends are of one version; there is no other client.
 //!

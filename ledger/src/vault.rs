@@ -4,11 +4,12 @@
 //! texts of the rows from `first` on; `quarantine/<first>.quarantine` the deliveries that were not understood. All are
 //! files of frames whose payloads are JSON with sorted keys. Each file begins where a file of the write-ahead log did.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use backtrail_schemas::{Delivery, json};
+use backtrail_schemas::{Delivery, Reception, json};
 use data_encoding::{BASE64, HEXLOWER};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::commitment::{Salt, commitment};
@@ -104,7 +105,11 @@ fn parse<T>(
         Ok(Json::Object(mut map)) => read(&mut map),
         _ => None,
     };
-    let same = parsed.filter(|record| write(record) == payload);
+    canonical(parsed, payload, write)
+}
+
+fn canonical<T>(read: Option<T>, payload: &[u8], write: fn(&T) -> Vec<u8>) -> Result<T, Error> {
+    let same = read.filter(|record| write(record) == payload);
     same.ok_or_else(|| Error::tampered("a record that is not in its canonical form"))
 }
 
@@ -152,7 +157,8 @@ impl DeliveryRecord {
     /// The payload of the frame.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (body, body_base64) = self.body();
-        to_json_bytes(&DeliveryJson { body, body_base64, headers: &self.headers })
+        let (body, headers) = (body.map(Cow::Borrowed), Cow::Borrowed(&self.headers));
+        to_json_bytes(&DeliveryJson { body, body_base64, headers })
     }
 
     /// Reads the payload of a frame.
@@ -160,18 +166,25 @@ impl DeliveryRecord {
     /// # Errors
     /// It is not exactly what [`Self::to_bytes`] gives.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        parse(payload, Self::read_from, Self::to_bytes)
+        let read = serde_json::from_slice(payload).ok().and_then(|json: DeliveryJson| {
+            let body = match json.body {
+                Some(body) => body.into_owned().into_bytes(),
+                None => BASE64.decode(json.body_base64?.as_bytes()).ok()?,
+            };
+            Some(Self { body, headers: json.headers.into_owned() })
+        });
+        canonical(read, payload, Self::to_bytes)
     }
 }
 
 /// The fields in the order in which they are written: that of their bytes.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct DeliveryJson<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<&'a str>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    body: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
-    headers: &'a BTreeMap<String, String>,
+    headers: Cow<'a, BTreeMap<String, String>>,
 }
 
 impl From<&Delivery> for DeliveryRecord {
@@ -181,7 +194,7 @@ impl From<&Delivery> for DeliveryRecord {
 }
 
 /// The salts of one event's commitments, and its texts. The fields are written in this order, that of their bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
     /// The event.
     pub event_id: String,
@@ -202,14 +215,7 @@ impl EventRecord {
     /// # Errors
     /// It is not exactly what [`Self::to_bytes`] gives.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        let read = |map: &mut Map<String, Json>| {
-            Some(Self {
-                event_id: text(map, "event_id")?,
-                salts: texts(map, "salts")?,
-                texts: texts(map, "texts")?,
-            })
-        };
-        parse(payload, read, Self::to_bytes)
+        canonical(serde_json::from_slice(payload).ok(), payload, Self::to_bytes)
     }
 
     /// The commitments that the leaf must have, by field, given the delivery that the event came with.
@@ -347,6 +353,8 @@ pub struct QuarantineRecord {
     pub source: String,
     /// When it was received, canonical time.
     pub received_at: String,
+    /// How it reached us and who vouched for it; absent for what was read from a file.
+    pub reception: Option<Reception>,
     /// The entries in the log.
     pub entries: Vec<QuarantineEntry>,
 }
@@ -384,6 +392,9 @@ impl QuarantineRecord {
         map.insert("id".into(), self.id.clone().into());
         map.insert("received_at".into(), self.received_at.clone().into());
         map.insert("source".into(), self.source.clone().into());
+        if let Some(reception) = &self.reception {
+            map.insert("reception".into(), reception_json(reception));
+        }
         sorted(map)
     }
 
@@ -414,11 +425,36 @@ impl QuarantineRecord {
                 delivery: DeliveryRecord::read_from(map)?,
                 source: text(map, "source")?,
                 received_at: text(map, "received_at")?,
+                reception: match map.remove("reception") {
+                    Some(Json::Object(mut map)) => Some(reception_of(&mut map)?),
+                    Some(_) => return None,
+                    None => None,
+                },
                 entries: entries.into_iter().map(entry).collect::<Option<_>>()?,
             })
         };
         parse(payload, read, Self::to_bytes)
     }
+}
+
+fn reception_json(reception: &Reception) -> Json {
+    let mut map = Map::new();
+    if let Some(id) = &reception.authn_key_id {
+        map.insert("authn_key_id".into(), id.clone().into());
+    }
+    map.insert("authn_method".into(), reception.authn_method.clone().into());
+    map.insert("authn_verified".into(), reception.authn_verified.into());
+    map.insert("ingest_mode".into(), reception.ingest_mode.clone().into());
+    sorted(map)
+}
+
+fn reception_of(map: &mut Map<String, Json>) -> Option<Reception> {
+    Some(Reception {
+        ingest_mode: text(map, "ingest_mode")?,
+        authn_method: text(map, "authn_method")?,
+        authn_verified: map.remove("authn_verified")?.as_bool()?,
+        authn_key_id: text(map, "authn_key_id"),
+    })
 }
 
 /// All frames of a file behind its header, as type and payload.

@@ -10,6 +10,7 @@
 //! After a failure nothing in memory is believed: the next call rebuilds it from disk, or, when a sync failed, the ledger
 //! must be opened again.
 
+mod ahead;
 mod append;
 mod compact;
 mod erase;
@@ -41,6 +42,7 @@ use crate::limits::{CLOCK_GAP_US, CLOCK_STEP_US, SEAL_AGE_US};
 use crate::log::Log;
 use crate::note::{Note, NoteSignature};
 use crate::storage::{Local, Storage};
+use ahead::Ahead;
 
 /// The one writer of a ledger.
 pub struct Ledger {
@@ -48,6 +50,8 @@ pub struct Ledger {
     signers: Signers,
     clock: Arc<dyn Clock>,
     log: Log,
+    /// What is encoded of the tail already.
+    ahead: Option<Ahead>,
     epoch: u64,
     health: Health,
     clock_seen: Option<(Timestamp, Option<i64>)>,
@@ -111,6 +115,7 @@ impl Ledger {
             signers,
             clock,
             log: recovered.log,
+            ahead: None,
             epoch: recovered.epoch,
             health: Health::Good,
             clock_seen: None,
@@ -170,6 +175,7 @@ impl Ledger {
     fn rebuild(&mut self) -> Result<(), Error> {
         let recovered = recover::recover(&*self.store, &self.log.origin)?;
         self.log = recovered.log;
+        self.ahead = None;
         self.epoch = recovered.epoch;
         self.begin(recovered.head, &recovered.repairs, &[])
     }

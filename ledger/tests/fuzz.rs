@@ -173,17 +173,12 @@ fn leaves() {
 fn segments() {
     let columns = event().iter().map(|(name, _)| name.to_owned()).collect();
     let frontier = Frontier::default();
-    let heading = Heading {
-        origin: ORIGIN,
-        rows: 0..1,
-        frontier: &frontier,
-        checkpoint: &signed(),
-        columns: &columns,
-    };
-    let mut writer = Writer::new(&heading).unwrap();
+    let heading =
+        Heading { origin: ORIGIN, rows: 0..1, frontier: &frontier, checkpoint: &signed() };
+    let mut writer = Writer::new(&columns).unwrap();
     writer.push(&to_batch(0, &[event()]).unwrap()).unwrap();
     // The footer's length stays, so that what is tried is the footer.
-    fuzz!(writer.finish().unwrap(), |input: &[u8]| {
+    fuzz!(writer.finish(&heading).unwrap(), |input: &[u8]| {
         let Ok(segment) = Segment::open(input.to_vec().into()) else { return };
         let Ok(batches) = segment.batches() else { return };
         for batch in batches.map_while(Result::ok) {

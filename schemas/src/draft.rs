@@ -17,8 +17,23 @@ pub struct Delivery {
     pub headers: BTreeMap<String, String>,
     /// The raw body.
     pub body: Vec<u8>,
+    /// How it reached us and who vouched for it; `None` for what was read from a file.
+    pub reception: Option<Reception>,
     /// Where it was read from, for messages: a file and line.
     pub origin: String,
+}
+
+/// How a delivery reached us and who vouched for it: the columns of the same names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reception {
+    /// `push` or `poll`.
+    pub ingest_mode: String,
+    /// How it was authenticated, such as `hmac-sha256`.
+    pub authn_method: String,
+    /// Whether a signature or secret was checked and held.
+    pub authn_verified: bool,
+    /// Which of the live secrets it was.
+    pub authn_key_id: Option<String>,
 }
 
 impl Delivery {

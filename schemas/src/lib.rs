@@ -16,7 +16,7 @@ pub mod limits;
 pub mod rows;
 pub mod time;
 
-pub use draft::{Delivery, Draft, Identity, Mapped, Reject};
+pub use draft::{Delivery, Draft, Identity, Mapped, Reception, Reject};
 pub use error::Error;
 pub use event::{Event, Value};
 pub use time::Timestamp;

@@ -205,7 +205,7 @@ fn a_poll_through_a_server_needs_no_key() {
     let dir = dir.path();
     ok(dir, ["init", "ledger", "--origin", "poll.example/served"]);
     configure(dir, "github", &api, KEYS);
-    let mut server = crate::serve::Serving::start(dir, &[]);
+    let mut server = crate::serving::Serving::start(dir, &[]);
     std::fs::rename(dir.join("ledger.key"), dir.join("away")).unwrap();
     let first = polled(dir, &[&["github"], &SPAN[..]].concat());
     assert_eq!((&first["totals"]["accepted"], &first["missed"]), (&json!(11), &Value::Null));

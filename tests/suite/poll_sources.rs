@@ -229,6 +229,52 @@ fn datadog_is_read_back_to_where_the_window_begins() {
     );
 }
 
+#[test]
+fn sentry_tells_the_last_deploy_of_each_release() {
+    let api = Api::start(|asked| {
+        assert_eq!(
+            (asked.path.as_str(), asked.headers["authorization"].clone()),
+            ("/api/0/organizations/acme/releases/", format!("Bearer {TOKEN}"))
+        );
+        let release = |n: u64, created: &str, deployed: Option<&str>| {
+            let deploy = deployed.map(|at| json!({"id": n.to_string(), "environment": "production", "dateStarted": null, "dateFinished": at, "url": null}));
+            json!({"version": format!("cart@{n}"), "shortVersion": n.to_string(), "dateCreated": created, "lastDeploy": deploy, "projects": [{"slug": "cart"}]})
+        };
+        let link = |cursor: &str, results: bool| {
+            format!(
+                "<{}/api/0/organizations/acme/releases/?cursor={cursor}>; rel=\"next\"; results=\"{results}\"; cursor=\"{cursor}\"",
+                asked.address
+            )
+        };
+        match asked.query.get("cursor").map(String::as_str) {
+            None => Reply::json(&json!([
+                release(4, "2025-05-02T12:00:00Z", None),
+                release(3, "2025-05-02T08:00:00Z", Some("2025-05-02T09:00:00Z"))
+            ]))
+            .with("link", link("0:2:0", true)),
+            // An old release that is deployed again is how one goes back.
+            Some("0:2:0") => Reply::json(&json!([
+                release(2, "2025-04-01T08:00:00Z", Some("2025-05-02T10:00:00Z")),
+                release(1, "2025-03-01T08:00:00Z", Some("2025-03-01T09:00:00Z"))
+            ]))
+            .with("link", link("0:4:0", false)),
+            other => panic!("{other:?}"),
+        }
+    });
+    let dir = world("sentry", &api, "of = ['acme']");
+    let done = poll(dir.path(), "sentry");
+    assert_eq!(
+        (&done["totals"]["ignored"], &done["totals"]["quarantined"]),
+        (&json!(1), &json!(0)),
+        "{done}"
+    );
+    let versions = "select service, environment, version, phase from events where source = 'sentry' and kind = 'deployment' order by occurred_at";
+    assert_eq!(
+        sql(dir.path(), versions),
+        ["cart,production,cart@3,succeeded", "cart,production,cart@2,succeeded"]
+    );
+}
+
 /// The examples of the page are read, and asked of a server on this host in place of the real one.
 #[test]
 fn the_configs_of_the_page_are_read() {
@@ -249,12 +295,13 @@ fn the_configs_of_the_page_are_read() {
         }
         let mut command = crate::tool::backtrail();
         command.args(["poll", source, "--since", "2025-05-01"]).current_dir(dir.path());
-        for name in ["GITHUB_TOKEN", "PAGERDUTY_TOKEN", "DD_API_KEY", "DD_APP_KEY"] {
+        for name in ["GITHUB_TOKEN", "PAGERDUTY_TOKEN", "DD_API_KEY", "DD_APP_KEY", "SENTRY_TOKEN"]
+        {
             command.env(name, "t");
         }
         let ran = crate::tool::ran(&command.output().unwrap());
         crate::tool::check(&ran, 65, &[source, "answered 401"]);
         sources += 1;
     }
-    assert_eq!(sources, 5);
+    assert_eq!(sources, 6);
 }

@@ -4,84 +4,14 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use backtrail_ledger::{TlogProof, Vkey, leaf_hash};
 use serde_json::Value;
 
+use crate::serving::{Serving, eventually, ledger, rows};
 use crate::tool::{backtrail, ok, run, run_with};
-
-/// A server of `dir/ledger` that ends with the test.
-pub(crate) struct Serving {
-    child: Child,
-    address: String,
-}
-
-impl Serving {
-    pub(crate) fn start(dir: &Path, extra: &[&str]) -> Self {
-        let mut child = backtrail()
-            .args(["serve", "--ledger", "ledger", "--listen", "127.0.0.1:0"])
-            .args(extra)
-            .current_dir(dir)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = lines.next().expect("the server says where it listens").unwrap();
-        // The rest is read on, so that the server never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = line.split_once("http://").unwrap_or_else(|| panic!("{line}")).1.to_owned();
-        Self { child, address }
-    }
-
-    pub(crate) fn signal(&mut self, name: &str) -> i32 {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-        self.child.wait().unwrap().code().unwrap_or(-1)
-    }
-
-    /// One request on a connection of its own: status, headers in lower case, body.
-    fn ask(&self, method: &str, path: &str) -> (u16, String, Vec<u8>) {
-        self.send(
-            format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes(),
-        )
-    }
-
-    fn send(&self, request: &[u8]) -> (u16, String, Vec<u8>) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        // A server that refuses early may not read everything.
-        let _ = stream.write_all(request);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(answer.len());
-        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-        (status, head, answer.get(end + 4..).unwrap_or_default().to_vec())
-    }
-
-    fn size(&self) -> u64 {
-        let (status, _, body) = self.ask("GET", "/checkpoint");
-        assert_eq!(status, 200);
-        String::from_utf8(body).unwrap().lines().nth(1).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn ledger(events: usize) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    ok(dir.path(), ["init", "ledger", "--origin", "serve.example/test"]);
-    let history = ok(dir.path(), ["generate", "--seed", "7", "--events", &events.to_string()]);
-    std::fs::write(dir.path().join("history.ndjson"), history).unwrap();
-    dir
-}
 
 #[test]
 fn commands_that_append_go_through_a_running_server() {
@@ -184,11 +114,6 @@ fn check(dir: &Path, receipts: &[String]) {
     }
 }
 
-fn rows(dir: &Path) -> Vec<Value> {
-    let leaves = ok(dir, ["export", "events", "--ledger", "ledger"]);
-    leaves.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 #[test]
 fn receipts_of_published_events_are_proofs() {
     let dir = ledger(300);
@@ -276,21 +201,12 @@ fn what_is_served_is_what_is_exported_and_nothing_else() {
         assert_eq!(status, 404, "{path}");
         assert!(head.contains("cache-control: no-cache"), "{head}");
     }
-    assert_eq!(server.ask("GET", "/healthz").0, 200);
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(server.ask("GET", path).0, 200, "{path}");
+    }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         assert_eq!(server.ask(method, "/checkpoint").0, 405, "{method}");
     }
-}
-
-/// Waits for what a loaded machine may take a while to do.
-fn eventually(holds: impl Fn() -> bool) -> bool {
-    (0..150).any(|_| {
-        let done = holds();
-        if !done {
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        done
-    })
 }
 
 #[test]
@@ -306,7 +222,7 @@ fn strangers_are_bounded() {
     assert_eq!(server.send(b"\x16\x03\x01\x02\x00\x01\r\n\r\n").0, 400);
     // A full house: the next one is not answered, and when one leaves there is a place again.
     let house: Vec<TcpStream> =
-        (0..128).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+        (0..256).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
     assert!(eventually(|| server.ask("GET", "/healthz").0 == 0));
     drop(house);
     assert!(eventually(|| server.ask("GET", "/healthz").0 == 200));

@@ -78,7 +78,7 @@ fn is_a(value: &Value, ty: &Value) -> bool {
 }
 
 /// Whether `text` is JSON of the published shape.
-fn check(name: &str, text: &str) {
+pub(crate) fn check(name: &str, text: &str) {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let path = top.join(format!("schemas/json/{name}.v1.json"));
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();

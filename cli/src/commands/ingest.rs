@@ -3,11 +3,13 @@
 use std::io::Read;
 
 use backtrail_ingest::run::{self, Options, Totals};
-use backtrail_ingest::{Context, mappers};
+use backtrail_ingest::{Context, Rule, Rules, sources};
 use backtrail_ledger::{Ledger, Outcome, Prover, Receipt, Submission};
-use backtrail_schemas::Draft;
+use backtrail_schemas::columns::{Type, column as column_of};
+use backtrail_schemas::{Draft, Identity};
 use serde_json::json;
 
+use super::sources::own_rules;
 use crate::args::{Ack, Global, Ingest, IngestFormat};
 use crate::config::Config;
 use crate::exit::{Failure, NO, USAGE};
@@ -17,19 +19,21 @@ use crate::session;
 
 /// `ingest`
 pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
-    check_source(&args.source)?;
     let receipts = args.format == Some(IngestFormat::Ndjson);
     if args.ack == Ack::Published && !receipts {
         return Err(Failure::new(USAGE, "--ack published gives proofs, which only receipts hold")
             .hint("add --format ndjson"));
     }
     let config = Config::read(global)?;
+    let rules = own_rules(&config, &args.rules.rules)?;
+    check_source(&args.source, &rules)?;
+    let context = Context { rules, ..Context::file() };
     if args.dry_run {
-        return dry_run(args);
+        return dry_run(args, context);
     }
     let dir = config.ledger(global)?;
     let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
-    let context = Context { simulated_clock: ledger.simulated_clock(), ..Context::file() };
+    let context = Context { simulated_clock: ledger.simulated_clock(), ..context };
     let prover = (args.ack == Ack::Published).then(|| Prover::new(&dir));
     let mut teller = Teller::new(receipts, prover);
     let totals = run::run(
@@ -50,8 +54,8 @@ pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
     if args.fail_on.is_some() && totals.quarantined > 0 { Err(Failure::silent(NO)) } else { Ok(()) }
 }
 
-fn check_source(name: &str) -> Result<(), Failure> {
-    let names = || mappers().iter().map(|m| m.name);
+fn check_source(name: &str, own: &Rules) -> Result<(), Failure> {
+    let names = || sources().iter().map(|s| s.name).chain(own.iter().map(Rule::name));
     if name == "auto" || names().any(|known| known == name) {
         return Ok(());
     }
@@ -70,12 +74,10 @@ fn options(args: &Ingest, context: Context) -> Options {
 }
 
 /// Shows the events that would be appended, and what would be quarantined.
-fn dry_run(args: &Ingest) -> Result<(), Failure> {
+fn dry_run(args: &Ingest, context: Context) -> Result<(), Failure> {
     let mut out = Out::new();
-    let totals = run::dry_run(
-        &options(args, Context::file()),
-        &mut std::io::stdin().lock(),
-        &mut |_, mapped| {
+    let totals =
+        run::dry_run(&options(args, context), &mut std::io::stdin().lock(), &mut |_, mapped| {
             for draft in &mapped.drafts {
                 out.line(draft_json(draft))?;
             }
@@ -83,16 +85,32 @@ fn dry_run(args: &Ingest) -> Result<(), Failure> {
                 say(format_args!("quarantined: {}: {}", reject.code, reject.reason));
             }
             Ok::<(), Failure>(())
-        },
-    )?;
+        })?;
     out.finish()?;
     say(line_of(&totals));
     Ok(())
 }
 
-/// The columns of a draft as one object.
+/// The columns of a draft, and what only the vault would keep: its texts, and who its people are.
 pub(super) fn draft_json(draft: &Draft) -> serde_json::Value {
-    draft.event.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect()
+    let mut columns: serde_json::Map<_, _> =
+        draft.event.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect();
+    columns.extend(draft.texts.iter().map(|(field, text)| ((*field).to_owned(), json!(text))));
+    for (column, who) in &draft.people {
+        let who = match who {
+            Identity::Person { id, .. } => id.clone(),
+            Identity::Bot(name) => format!("bot:{name}"),
+            Identity::Vendor(name) => format!("vendor:{name}"),
+        };
+        match columns.get_mut(*column) {
+            None if column_of(column).is_some_and(|c| c.ty == Type::StringList) => {
+                columns.insert((*column).to_owned(), json!([who]));
+            }
+            Some(serde_json::Value::Array(list)) => list.push(json!(who)),
+            _ => drop(columns.insert((*column).to_owned(), json!(who))),
+        }
+    }
+    columns.into()
 }
 
 /// Ingests recorded deliveries that are in memory; the line of counts.
@@ -202,7 +220,8 @@ impl Teller {
     }
 }
 
-fn receipt_json(outcome: &Outcome) -> serde_json::Value {
+/// One line of receipts.
+pub(crate) fn receipt_json(outcome: &Outcome) -> serde_json::Value {
     let (outcome, seq, event_id) = match outcome {
         Outcome::Accepted { seq, event_id } => ("accepted", seq, event_id),
         Outcome::Duplicate { seq, event_id } => ("duplicate", seq, event_id),

@@ -14,6 +14,7 @@ pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod rotation;
 pub(crate) mod shell;
+pub(crate) mod sources;
 pub(crate) mod split;
 pub(crate) mod trial;
 pub(crate) mod upkeep;

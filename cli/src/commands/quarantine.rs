@@ -117,7 +117,11 @@ fn retry(global: &Global, args: &QuarantineRetry) -> Result<(), Failure> {
         args.ids.iter().map(|id| one(&found, id)).collect::<Result<Vec<_>, _>>()?
     };
     let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
-    let context = Context { simulated_clock: ledger.simulated_clock(), ..Context::file() };
+    let context = Context {
+        simulated_clock: ledger.simulated_clock(),
+        rules: super::sources::own_rules(&config, &[])?,
+        ..Context::file()
+    };
     let totals = backtrail_ingest::retry(&mut *ledger, &context, wanted.into_iter().map(delivery))?;
     let mut out = Out::new();
     match args.format {
@@ -134,6 +138,7 @@ fn delivery(record: &QuarantineRecord) -> Delivery {
         source: Some(record.source.clone()).filter(|source| !source.is_empty()),
         headers: record.delivery.headers.clone(),
         body: record.delivery.body.clone(),
+        reception: record.reception.clone(),
         origin: format!("quarantine {}", record.id),
     }
 }

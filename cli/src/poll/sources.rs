@@ -75,6 +75,14 @@ const APIS: &[Api] = &[
         parts: None,
         lists: &[DATADOG_INCIDENTS],
     },
+    Api {
+        source: "sentry",
+        address: Some("https://sentry.io"),
+        headers: &[("accept", "application/json")],
+        auth: Auth::Scheme("Bearer"),
+        parts: Some("organisations, by their slug"),
+        lists: &[SENTRY_RELEASES],
+    },
 ];
 
 /// The newest first, by when they were made. A status changes a deployment, and one of an old deployment (a later one makes
@@ -201,6 +209,17 @@ const DATADOG_INCIDENTS: List = List {
     ..LIST
 };
 
+/// The newest first, by when they were made. A release tells its last deploy; an old one that is deployed again, which is how
+/// one goes back, is looked for back to ninety days.
+const SENTRY_RELEASES: List = List {
+    name: "releases",
+    path: "/api/0/organizations/{of}/releases/?per_page=100",
+    changed: &["/lastDeploy/dateFinished", "/dateCreated"],
+    order: Order::Newest("/dateCreated"),
+    early_s: 90 * DAY_S,
+    ..LIST
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +238,7 @@ mod tests {
             label: "incident".into(),
         };
         for api in APIS {
-            assert!(backtrail_ingest::mappers().iter().any(|m| m.name == api.source));
+            assert!(backtrail_ingest::sources().iter().any(|s| s.name == api.source));
             for list in api.lists.iter().chain(api.lists.iter().filter_map(|list| list.below)) {
                 let path = Ask::first(list, window).path(list, &place, window);
                 let plain = |b: u8| b.is_ascii_graphic() && !b"{}<>\"^".contains(&b);

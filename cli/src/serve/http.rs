@@ -1,11 +1,11 @@
-//! The log over HTTP. *Source*: C2SP tlog-tiles, "APIs".
+//! What listens: the log over HTTP, deliveries, health and metrics. *Source*: C2SP tlog-tiles, "APIs".
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -14,23 +14,28 @@ use axum::response::{IntoResponse as _, Response};
 use backtrail_ledger::{Error, ResourcePath, Resources, Snapshot};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
+use super::intake::Intake;
 use super::limits::{
     CONNECTION_LIFE_S, CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE_S,
     READS_MAX, STOP_PATIENCE_S,
 };
+use super::tls;
 use crate::exit::{CANNOT_WRITE, Failure};
-use crate::output::say;
 
 /// What the handlers share.
 struct Shared {
     resources: Mutex<Arc<Resources>>,
     reads: Semaphore,
+    intake: Intake,
     healthy: AtomicBool,
+    stopping: AtomicBool,
 }
 
 /// A server that listens.
@@ -42,13 +47,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves the ledger in `dir` on `listen`.
-    pub(super) async fn start(dir: &Path, listen: SocketAddr) -> Result<Self, Failure> {
-        let resources = Resources::new(Snapshot::open(dir, None)?)?;
+    /// Serves the ledger of `intake` on `listen`, with TLS if there is an acceptor.
+    pub(super) async fn start(
+        intake: Intake,
+        listen: SocketAddr,
+        tls: Option<TlsAcceptor>,
+    ) -> Result<Self, Failure> {
+        let resources = Resources::new(Snapshot::open(&intake.dir, None)?)?;
         let shared = Arc::new(Shared {
             resources: Mutex::new(Arc::new(resources)),
             reads: Semaphore::new(READS_MAX),
+            intake,
             healthy: AtomicBool::new(true),
+            stopping: AtomicBool::new(false),
         });
         let unbound = |e: std::io::Error| {
             Failure::new(CANNOT_WRITE, format_args!("cannot listen on {listen}: {e}"))
@@ -57,7 +68,7 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(unbound)?;
         let address = listener.local_addr().map_err(unbound)?;
         let (stop, stopped) = watch::channel(());
-        let accepting = tokio::spawn(accept(listener, router(Arc::clone(&shared)), stopped));
+        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&shared), stopped));
         Ok(Self { shared, address, stop, accepting })
     }
 
@@ -66,13 +77,14 @@ impl Server {
         self.address
     }
 
-    /// Whether the writer is well, for `/healthz`.
+    /// Whether the writer is well, for `/readyz`.
     pub(super) fn set_healthy(&self, healthy: bool) {
         self.shared.healthy.store(healthy, Ordering::Relaxed);
     }
 
     /// Accepts nothing more and waits for the answers under way.
     pub(super) async fn stop(self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
         // Whoever does not listen has ended already.
         let _ = self.stop.send(());
         let _ = timeout(Duration::from_secs(STOP_PATIENCE_S), self.accepting).await;
@@ -84,7 +96,13 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(answer).with_state(shared)
 }
 
-async fn accept(listener: TcpListener, router: Router, mut stop: watch::Receiver<()>) {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<()>,
+) {
+    let router = router(Arc::clone(&shared));
     let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -98,10 +116,12 @@ async fn accept(listener: TcpListener, router: Router, mut stop: watch::Receiver
         };
         // A full house closes the door: the client tries again, and nothing waits in memory.
         let Ok(place) = Arc::clone(&open).try_acquire_owned() else { continue };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
+        let open = shared.intake.metrics.connections.clone();
+        open.inc();
         tokio::spawn(async move {
-            let _ =
-                timeout(Duration::from_secs(CONNECTION_LIFE_S), speak(stream, router, stop)).await;
+            greet(stream, tls, router, stop).await;
+            open.dec();
             drop(place);
         });
     }
@@ -110,8 +130,28 @@ async fn accept(listener: TcpListener, router: Router, mut stop: watch::Receiver
     let _ = open.acquire_many(CONNECTIONS_MAX as u32).await;
 }
 
-/// One connection. What is wrong with it is its client's to see.
-async fn speak(stream: TcpStream, router: Router, mut stop: watch::Receiver<()>) {
+/// One connection, with its handshake if there is TLS. What is wrong with it is its client's to see.
+async fn greet(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: watch::Receiver<()>,
+) {
+    // An answer is one write, and a sender waits for it.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return speak(stream, router, stop).await };
+    let shaking = timeout(Duration::from_secs(HEADERS_PATIENCE_S), tls.accept(stream));
+    if let Ok(Ok(stream)) = shaking.await {
+        let names = tls::names(stream.get_ref().1);
+        speak(stream, router.layer(Extension(names)), stop).await;
+    }
+}
+
+async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    router: Router,
+    mut stop: watch::Receiver<()>,
+) {
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEADERS_PATIENCE_S))
@@ -120,22 +160,30 @@ async fn speak(stream: TcpStream, router: Router, mut stop: watch::Receiver<()>)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = stop.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+        _ = connection.as_mut() => return,
+        _ = stop.changed() => {}
+        () = sleep(Duration::from_secs(CONNECTION_LIFE_S)) => {}
     }
+    // The request under way is answered, and no other one is read.
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(Duration::from_secs(STOP_PATIENCE_S), connection).await;
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if let Some(source) = request.uri().path().strip_prefix("/v1/ingest/") {
+        let source = source.to_owned();
+        return shared.intake.answer(&source, request).await;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let allow = [(header::ALLOW, "GET, HEAD")];
         return (StatusCode::METHOD_NOT_ALLOWED, allow, "only GET and HEAD\n").into_response();
     }
     let path = request.uri().path();
-    if path == "/healthz" {
-        return health(shared.healthy.load(Ordering::Relaxed));
+    match path {
+        "/healthz" => return short(StatusCode::OK, "ok\n"),
+        "/readyz" => return ready(&shared),
+        "/metrics" => return metrics(&shared),
+        _ => {}
     }
     let Some(path) = path.strip_prefix('/').and_then(|p| p.parse::<ResourcePath>().ok()) else {
         return short(StatusCode::NOT_FOUND, "not found\n");
@@ -150,7 +198,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Ok(Ok(Some(bytes))) => found(&path, bytes),
         Ok(Ok(None)) => short(StatusCode::NOT_FOUND, "not found\n"),
         Ok(Err(e)) => {
-            say(format_args!("warning: {path} cannot be served: {e}"));
+            let (path, error) = (path.to_string(), e.to_string());
+            tracing::error!(path, error, "cannot be served");
             short(StatusCode::INTERNAL_SERVER_ERROR, "the log cannot be read\n")
         }
         Err(_) => short(StatusCode::INTERNAL_SERVER_ERROR, "the log cannot be read\n"),
@@ -176,12 +225,21 @@ fn read(shared: &Shared, path: &ResourcePath) -> Result<Option<Vec<u8>>, Error> 
     now.get(path)
 }
 
-fn health(healthy: bool) -> Response {
-    if healthy {
-        short(StatusCode::OK, "ok\n")
+/// Whether deliveries are taken.
+fn ready(shared: &Shared) -> Response {
+    if shared.stopping.load(Ordering::Relaxed) {
+        short(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else if shared.healthy.load(Ordering::Relaxed) {
+        short(StatusCode::OK, "ready\n")
     } else {
         short(StatusCode::SERVICE_UNAVAILABLE, "the writer cannot write\n")
     }
+}
+
+fn metrics(shared: &Shared) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+    (headers, shared.intake.metrics.text()).into_response()
 }
 
 fn short(status: StatusCode, text: &'static str) -> Response {

@@ -8,8 +8,8 @@ pub(super) const TICK_MS: u64 = 1_000;
 /// How often new heads are cosigned: each cosigned head keeps its note and its partial tiles for good.
 pub(super) const WITNESS_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Connections at once: each may hold one entry bundle, at most 16 MiB and mostly 256 KiB.
-pub(super) const CONNECTIONS_MAX: usize = 128;
+/// Connections at once: each may hold one entry bundle, at most 16 MiB and mostly 256 KiB, with TLS some 50 KiB more.
+pub(super) const CONNECTIONS_MAX: usize = 256;
 
 /// Resources that are read from disk at once; other requests wait their turn. A bundle of a sealed segment decodes a row
 /// group.
@@ -34,3 +34,51 @@ pub(crate) const HEARTBEAT_S: std::ops::RangeInclusive<u64> = 10..=86_400;
 
 /// The heartbeat of a log whose config does not say.
 pub(crate) const HEARTBEAT_DEFAULT_S: u64 = 300;
+
+/// The largest body of a delivery whose config does not say, in bytes: ten times the largest that the sources' own examples
+/// have. A parsed body takes some ten times its size.
+pub(crate) const BODY_BYTES_DEFAULT: usize = 4 << 20;
+
+/// What `serve.body_bytes_max` may say: a small event, to what GitHub caps its own at.
+pub(crate) const BODY_BYTES: std::ops::RangeInclusive<usize> =
+    4096..=backtrail_ingest::limits::BODY_BYTES_MAX;
+
+/// Bodies in memory at once, in bytes, of all connections: as many as four of the largest.
+pub(super) const BODIES_BYTES_MAX: usize = 4 * backtrail_ingest::limits::BODY_BYTES_MAX;
+
+/// How long a body may take, in seconds: 25 MiB at 7 Mbit/s.
+pub(super) const BODY_PATIENCE_S: u64 = 30;
+
+/// Bodies up to this size, in bytes, are read where they arrive: it takes less than a millisecond.
+pub(super) const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Larger bodies that are parsed at once.
+pub(super) const MAPPINGS_MAX: usize = 1;
+
+/// Deliveries that wait for the ledger: a second's worth of what it takes, one by one.
+pub(super) const QUEUE_MAX: usize = 4_096;
+
+/// Deliveries that are appended at once, and the bytes of their bodies: enough to share the wait for the disk, few enough
+/// that the first does not wait long for the last.
+pub(super) const GROUP_MAX: usize = 256;
+/// See [`GROUP_MAX`].
+pub(super) const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// Deliveries a second of a source whose config does not say: a busy organisation has some ten.
+pub(super) const RATE_DEFAULT_PER_S: u32 = 500;
+/// What `rate_per_s` may say.
+pub(super) const RATE_PER_S: std::ops::RangeInclusive<u32> = 1..=100_000;
+
+/// The longest file of a secret, in bytes.
+pub(super) const SECRET_FILE_BYTES_MAX: u64 = 4096;
+
+/// When to come again after "busy", in seconds: the queue is short.
+pub(super) const RETRY_BUSY_S: u64 = 1;
+
+/// When to come again after "no space" and what else a person must mend, in seconds.
+pub(super) const RETRY_FULL_S: u64 = 30;
+
+/// How often refused deliveries are logged, in microseconds: a flood must not fill the log of the system.
+pub(super) const COMPLAINT_US: i64 = 1_000_000;
+
+const _: () = assert!(BODIES_BYTES_MAX < u32::MAX as usize && GROUP_MAX <= QUEUE_MAX);

@@ -4,13 +4,25 @@
 //! processes of this host ── state/writer.sock ──┐
 //!                                               ├─ the ledger, locked by this process
 //! every second: publish · seal when due · heartbeat when idle
+//! sources ── HTTP ── who is it? ── what does it say? ── queue ── the ledger ── receipt
 //! anybody ── HTTP ── tiles, entries, checkpoint: read from the files, like any other reader
 //! ```
 //!
-//! Nothing that comes over HTTP reaches the ledger.
+//! Nothing that comes over HTTP reaches the ledger unless a configured source vouches for it (invariant I2).
 
+mod answer;
+mod body;
+mod complaints;
 mod http;
+mod intake;
 pub(crate) mod limits;
+pub(crate) mod logs;
+mod metrics;
+mod queue;
+mod rate;
+mod refusal;
+pub(crate) mod sources;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,10 +39,13 @@ use crate::clock::SystemClock;
 use crate::commands::keys;
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::output::{Out, say};
+use crate::output::Out;
 use crate::outside::Outside;
 use crate::{session, signers};
-use limits::{TICK_MS, WITNESS_INTERVAL};
+use intake::Intake;
+use limits::{STOP_PATIENCE_S, TICK_MS, WITNESS_INTERVAL};
+use metrics::Metrics;
+use queue::Queue;
 
 /// `serve`
 pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
@@ -38,27 +53,46 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let dir = config.ledger(global)?;
     let listen = config.serve.listen(args.listen.as_deref())?;
     let heartbeat = config.serve.heartbeat()?;
+    let body_bytes_max = config.serve.body_bytes_max()?;
+    let tls = config.tls()?;
+    let acceptor = tls
+        .as_ref()
+        .map(|(certificate, key, client_ca)| tls::acceptor(certificate, key, client_ca.as_deref()));
+    let acceptor = acceptor.transpose()?;
+    let client_ca = tls.is_some_and(|(_, _, client_ca)| client_ca.is_some());
+    let endpoints = sources::endpoints(&config, client_ca)?;
+    let outside = Outside::read(&config)?;
     if args.check {
         return check(&config, &dir, args, listen);
     }
+    logs::start(config.serve.log);
     // Before anything is opened: from here on a signal ends the loop below and nothing else.
     let stop = stop_signal()?;
     let ledger = keys::open(&config, &dir, args.key.key.as_ref())?;
     let origin = ledger.checkpoint().origin.clone();
     let ledger = Arc::new(SharedLedger::new(ledger));
-    let contradiction = witnessed(Outside::read(&config)?, dir.clone(), Arc::clone(&ledger));
+    let contradiction = witnessed(outside, dir.clone(), Arc::clone(&ledger));
     let socket = Server::start(&dir, Arc::clone(&ledger))?;
     let runtime = session::runtime()?;
-    let server = runtime.block_on(http::Server::start(&dir, listen))?;
-    say(format_args!("serving {origin} on http://{}", server.address()));
-    let ended = keep(&ledger, &server, heartbeat, &stop, &contradiction);
+    let metrics = Arc::new(Metrics::new());
+    let (queue, appending) = Queue::start(Arc::clone(&ledger));
+    let simulated = ledger.lock().simulated_clock();
+    let intake =
+        Intake::new(endpoints, queue, Arc::clone(&metrics), dir.clone(), body_bytes_max, simulated);
+    let scheme = if acceptor.is_some() { "https" } else { "http" };
+    let server = runtime.block_on(http::Server::start(intake, listen, acceptor))?;
+    tracing::info!("serving {origin} on {scheme}://{}", server.address());
+    let ended = keep(&ledger, &server, &metrics, heartbeat, &stop, &contradiction);
     // No new requests; those under way are answered. Then what they appended is published.
     runtime.block_on(server.stop());
     drop(socket);
+    // Whatever still holds the queue goes with the runtime; what is in it is appended.
+    runtime.shutdown_timeout(Duration::from_secs(STOP_PATIENCE_S));
+    let _ = appending.join();
     let published = ledger.lock().publish();
     ended?;
     let head = published?;
-    say(format_args!("stopped at size {}", head.size));
+    tracing::info!("stopped at size {}", head.size);
     Ok(())
 }
 
@@ -115,6 +149,7 @@ fn witnessed(outside: Outside, dir: PathBuf, ledger: Arc<SharedLedger>) -> mpsc:
 fn keep(
     ledger: &SharedLedger,
     server: &http::Server,
+    metrics: &Metrics,
     heartbeat: Duration,
     stop: &mpsc::Receiver<()>,
     contradiction: &mpsc::Receiver<Failure>,
@@ -122,7 +157,7 @@ fn keep(
     let clock = SystemClock::default();
     let now_us = || clock.elapsed_us().unwrap_or_default();
     let (mut seen, mut since_us) = (ledger.lock().size(), now_us());
-    let mut told = String::new();
+    let (mut published_us, mut told) = (since_us, String::new());
     loop {
         match stop.recv_timeout(Duration::from_millis(TICK_MS)) {
             Err(RecvTimeoutError::Timeout) => {}
@@ -139,7 +174,14 @@ fn keep(
         if ledger.size() != seen || due {
             (seen, since_us) = (ledger.size(), now_us());
         }
+        metrics.rows.set(ledger.size());
+        let head = ledger.checkpoint().size;
         drop(ledger);
+        if head != metrics.published.set(head) {
+            published_us = now_us();
+        }
+        metrics.checkpoint_age.set((now_us() - published_us) / 1_000_000);
+        metrics.healthy.set(u64::from(done.is_ok()));
         server.set_healthy(done.is_ok());
         match done {
             Ok(_) => told.clear(),
@@ -147,7 +189,7 @@ fn keep(
             Err(e) if matches!(e.kind(), Kind::Retry | Kind::Clock) => {
                 let text = e.to_string();
                 if text != told {
-                    say(format_args!("warning: {text}"));
+                    tracing::warn!("{text}");
                     told = text;
                 }
             }

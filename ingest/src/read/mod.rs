@@ -46,10 +46,9 @@ impl Found {
             let reason = located(&delivery.origin, &reject.reason);
             return (delivery, refused(Reject { reason, code: reject.code }));
         }
-        let (source, mapped) = match self.mode.filter(|_| context.simulated_clock) {
-            Some(mode) => map_recognised(&delivery, &Context { mode, ..context.clone() }),
-            None => map_recognised(&delivery, context),
-        };
+        let own = self.mode.filter(|_| context.simulated_clock);
+        let own = own.map(|mode| Context { mode, ..context.clone() });
+        let (source, mapped) = map_recognised(&delivery, own.as_ref().unwrap_or(context));
         if let Some(source) = source {
             delivery.source = Some(source.to_owned());
         }

@@ -55,6 +55,7 @@ fn read(node: &Node<'_>) -> Result<Record, Reject> {
         source: node.get("source").text()?.map(str::to_owned),
         headers: headers.value().map_or_else(|| Ok(BTreeMap::new()), lowered)?,
         body,
+        reception: None,
         origin: String::new(),
     };
     Ok(Record { delivery, mode: known })

@@ -93,15 +93,15 @@ fn data(
         return Ok(cdevents::element(node, context));
     }
     let shown: String = ty.chars().take(80).collect();
-    let why = match by_shape(inner).as_slice() {
-        [one] if one.name != MAPPER.name => {
+    let why = match by_shape(inner, context).as_slice() {
+        [one] if one.name() != MAPPER.name => {
             let inside = Delivery {
                 received_at: delivery.received_at,
                 headers: headers(ty, delivery),
                 origin: delivery.origin.clone(),
                 ..Delivery::default()
             };
-            let mut mapped = (one.map)(inner, &inside, context);
+            let mut mapped = one.map(inner, &inside, context);
             for reject in &mut mapped.rejects {
                 reject.reason = format!("{shown}: {}", reject.reason);
             }

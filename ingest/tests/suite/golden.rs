@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use backtrail_ingest::{Context, docs, mappers, sources};
+use backtrail_ingest::{Context, Rule, docs, mappers, rules, sources};
 
-use crate::support::{SOURCES, as_json, crate_folder, found, mapped, sample_files, samples};
+use crate::support::{
+    SOURCES, as_json, crate_folder, folders, found, mapped, sample_files, samples,
+};
 
 /// The snapshot of one sample file: one result per delivery in it.
 fn snapshot(file: &Path) -> (PathBuf, String) {
@@ -30,7 +32,7 @@ fn snapshot(file: &Path) -> (PathBuf, String) {
 }
 
 fn all_files() -> Vec<PathBuf> {
-    SOURCES.iter().flat_map(|source| sample_files(source)).collect()
+    folders().into_iter().flat_map(sample_files).collect()
 }
 
 #[test]
@@ -47,7 +49,7 @@ fn every_sample_gives_what_its_snapshot_says() {
         expected.insert(path);
     }
     let folder = crate_folder().join("tests/expected");
-    for source in SOURCES {
+    for source in folders() {
         for entry in std::fs::read_dir(folder.join(source)).unwrap() {
             let path = entry.unwrap().path();
             assert!(expected.contains(&path), "{} belongs to no sample", path.display());
@@ -68,6 +70,8 @@ fn regenerate() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
+    let (path, errors) = crate::rules::errors();
+    std::fs::write(path, errors).unwrap();
     for (path, content) in docs::generated_files() {
         std::fs::write(crate_folder().parent().unwrap().join(path), content).unwrap();
     }
@@ -83,11 +87,12 @@ fn the_page_of_sources_is_current() {
 }
 
 #[test]
-fn the_table_lists_the_mappers() {
+fn the_table_lists_the_mappers_and_the_bundled_rules() {
     let listed: Vec<&str> = sources().iter().map(|s| s.name).collect();
     let mapped: Vec<&str> = mappers().iter().map(|m| m.name).collect();
-    assert_eq!(listed, mapped);
-    assert_eq!(listed, SOURCES);
+    let ruled: Vec<&str> = rules::bundled().iter().map(Rule::name).collect();
+    assert_eq!(mapped, SOURCES);
+    assert_eq!(listed, [mapped, ruled].concat());
 }
 
 #[test]

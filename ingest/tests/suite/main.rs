@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod authenticate;
 mod cluster;
 mod cluster_traps;
 mod envelopes;
@@ -12,6 +13,7 @@ mod incidents;
 mod mangled;
 mod notifications;
 mod reading;
+mod rules;
 mod running;
 mod support;
 mod traps;

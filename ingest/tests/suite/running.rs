@@ -96,6 +96,57 @@ fn quarantine_is_mapped_again() {
     assert_eq!(second.checkpoint, Some(before + 1));
 }
 
+/// What was pushed and is understood later is recorded as what it was.
+#[test]
+fn quarantine_remembers_who_sent_it() {
+    use backtrail_ledger::Snapshot;
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(folder.path());
+    let pushed = Context {
+        mode: backtrail_ingest::Mode::Push,
+        authn_method: "hmac-sha256".to_owned(),
+        authn_verified: true,
+        authn_key_id: Some("2026b".to_owned()),
+        ..Context::file()
+    };
+    for (id, reception) in [("a", pushed.reception()), ("b", Context::file().reception())] {
+        let delivery = Delivery {
+            source: Some("native".to_owned()),
+            body: event(id, "1").into_bytes(),
+            reception,
+            ..Delivery::default()
+        };
+        let reject = Reject { reason: "not yet".to_owned(), code: "unknown_type".into() };
+        let mapped = Mapped { rejects: vec![reject], ..Mapped::default() };
+        ledger.append(vec![Submission { delivery, mapped }]).unwrap();
+    }
+    ledger.publish().unwrap();
+    let kept = Snapshot::open(&folder.path().join("ledger"), None).unwrap().quarantine().unwrap();
+    let deliveries: Vec<Delivery> = kept
+        .iter()
+        .map(|record| Delivery {
+            source: Some(record.source.clone()),
+            body: record.delivery.body.clone(),
+            reception: record.reception.clone(),
+            ..Delivery::default()
+        })
+        .collect();
+    assert_eq!(deliveries[0].reception, pushed.reception());
+    assert_eq!(deliveries[1].reception, None, "what came from a file is as it was before");
+    let totals = retry(&mut ledger, &Context::file(), deliveries).unwrap();
+    assert_eq!(totals.accepted, 2);
+    let size = ledger.publish().unwrap().size;
+    let snapshot = Snapshot::open(&folder.path().join("ledger"), None).unwrap();
+    let leaf = |seq| String::from_utf8(snapshot.leaf(seq).unwrap()).unwrap();
+    let leaves: Vec<String> = (size - 2..size).map(leaf).collect();
+    for part in
+        [r#""ingest_mode":"push""#, r#""authn_method":"hmac-sha256""#, r#""authn_key_id":"2026b""#]
+    {
+        assert!(leaves[0].contains(part), "{}", leaves[0]);
+    }
+    assert!(leaves[1].contains(r#""ingest_mode":"file""#), "{}", leaves[1]);
+}
+
 #[test]
 fn each_delivery_counts_once() {
     let folder = tempfile::tempdir().unwrap();

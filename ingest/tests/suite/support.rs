@@ -30,6 +30,18 @@ pub(crate) const SOURCES: &[&str] = &[
     "flux",
 ];
 
+/// The folders of samples: of sources with a mapper of their own, of bundled rule files, and of the example.
+pub(crate) fn folders() -> Vec<&'static str> {
+    SOURCES.iter().copied().chain(backtrail_ingest::rules::names()).collect()
+}
+
+/// Deliveries from files, where the user has taken the example rule file as it is.
+pub(crate) fn context() -> Context {
+    let text = backtrail_ingest::rules::text("own-cd").unwrap();
+    let example = backtrail_ingest::Rule::parse("own-cd.toml", text).unwrap();
+    Context { rules: backtrail_ingest::Rules::new(vec![example]).unwrap(), ..Context::file() }
+}
+
 pub(crate) fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -106,5 +118,6 @@ pub(crate) fn ids(mapped: &Mapped) -> Vec<String> {
 }
 
 pub(crate) fn mapped(delivery: &Delivery) -> Mapped {
-    backtrail_ingest::map(delivery, &Context::file())
+    static CONTEXT: std::sync::LazyLock<Context> = std::sync::LazyLock::new(context);
+    backtrail_ingest::map(delivery, &CONTEXT)
 }

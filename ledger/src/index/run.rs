@@ -158,9 +158,10 @@ impl Run {
         let mut run = Self::empty(heading);
         let mut last = [0; ENTRY_BYTES];
         let (mut headed, mut ended, mut good) = (false, false, true);
-        let end = scan(store, &path(&heading.rows), |_, kind, payload| {
+        let end = scan(store, &path(&heading.rows), u64::MAX, |_, kind, payload| {
             // Blocks are found by their number, so all before this one are full.
-            let in_place = headed && !ended && run.entries % INDEX_BLOCK_ENTRIES as u64 == 0;
+            let in_place =
+                headed && !ended && run.entries.is_multiple_of(INDEX_BLOCK_ENTRIES as u64);
             good &= match kind {
                 frame::HEADER => !headed && payload == heading.text().as_bytes(),
                 BLOCK => in_place && (1..=BLOCK_BYTES).contains(&payload.len()),
@@ -185,7 +186,7 @@ impl Run {
 
     /// Takes the next entry into what is in memory.
     fn take(&mut self, entry: &Entry) {
-        if self.entries % INDEX_BLOCK_ENTRIES as u64 == 0 {
+        if self.entries.is_multiple_of(INDEX_BLOCK_ENTRIES as u64) {
             self.fences.push(prefix(entry));
         }
         self.filter.insert(&entry[..16]);

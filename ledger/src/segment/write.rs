@@ -31,21 +31,20 @@ pub struct Heading<'a> {
     pub frontier: &'a Frontier,
     /// The signed checkpoint of size `end`.
     pub checkpoint: &'a str,
-    /// The columns that have a value in some row. Pages of others are not compressed: there is nothing to gain, and
-    /// setting up the compressor for more than a hundred columns costs more than all the rest.
-    pub columns: &'a BTreeSet<String>,
 }
 
 /// A segment that is being written, into memory.
 pub struct Writer(ArrowWriter<Vec<u8>>);
 
 impl Writer {
-    /// A file without rows yet.
+    /// A file without rows yet. `columns` are those that have a value, as far as it is known. Pages of others are not
+    /// compressed: there is nothing to gain, and setting up the compressor for more than a hundred columns costs more than
+    /// all the rest.
     ///
     /// # Errors
     /// None that is known: the schema is our own.
-    pub fn new(heading: &Heading) -> Result<Self, Error> {
-        let writer = ArrowWriter::try_new(Vec::new(), rows::schema(), Some(properties(heading)));
+    pub fn new(columns: &BTreeSet<String>) -> Result<Self, Error> {
+        let writer = ArrowWriter::try_new(Vec::new(), rows::schema(), Some(properties(columns)));
         writer.map(Self).map_err(failed)
     }
 
@@ -61,7 +60,10 @@ impl Writer {
     ///
     /// # Errors
     /// None that is known: it is memory.
-    pub fn finish(self) -> Result<Vec<u8>, Error> {
+    pub fn finish(mut self, heading: &Heading) -> Result<Vec<u8>, Error> {
+        for pair in key_values(heading) {
+            self.0.append_key_value_metadata(pair);
+        }
         self.0.into_inner().map_err(failed)
     }
 }
@@ -81,15 +83,14 @@ pub fn pages_end(metadata: &ParquetMetaData) -> u64 {
     ends.max().unwrap_or(0).max(0).cast_unsigned()
 }
 
-fn properties(heading: &Heading) -> WriterProperties {
+fn properties(columns: &BTreeSet<String>) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_bloom_filter_position(BloomFilterPosition::End)
-        .set_key_value_metadata(Some(key_values(heading)));
+        .set_bloom_filter_position(BloomFilterPosition::End);
     for field in rows::schema().fields() {
-        if field.name() != SEQ && !heading.columns.contains(field.name()) {
+        if field.name() != SEQ && !columns.contains(field.name()) {
             for leaf in leaves(field) {
                 builder = builder.set_column_compression(leaf, Compression::UNCOMPRESSED);
             }

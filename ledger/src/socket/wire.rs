@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backtrail_schemas::columns::{TEXT_FIELDS, column};
-use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject, leaf};
+use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reception, Reject, leaf};
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
@@ -43,9 +43,19 @@ pub(super) struct Submission {
     headers: BTreeMap<String, String>,
     body: String,
     origin: String,
+    reception: Option<WireReception>,
     drafts: Vec<WireDraft>,
     rejects: Vec<(String, String)>,
     ignored: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct WireReception {
+    ingest_mode: String,
+    authn_method: String,
+    authn_verified: bool,
+    authn_key_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -108,6 +118,7 @@ impl From<&intake::Submission> for Submission {
             headers: delivery.headers.clone(),
             body: BASE64.encode(&delivery.body),
             origin: delivery.origin.clone(),
+            reception: delivery.reception.clone().map(Into::into),
             drafts,
             rejects,
             ignored: mapped.ignored.clone(),
@@ -130,6 +141,7 @@ impl TryFrom<Submission> for intake::Submission {
                 headers: wire.headers,
                 body: body.map_err(|_| Error::reject("a body that is not base64"))?,
                 origin: wire.origin,
+                reception: wire.reception.map(Into::into),
             },
             mapped: Mapped {
                 drafts,
@@ -137,6 +149,20 @@ impl TryFrom<Submission> for intake::Submission {
                 ignored: wire.ignored,
             },
         })
+    }
+}
+
+impl From<Reception> for WireReception {
+    fn from(r: Reception) -> Self {
+        let Reception { ingest_mode, authn_method, authn_verified, authn_key_id } = r;
+        Self { ingest_mode, authn_method, authn_verified, authn_key_id }
+    }
+}
+
+impl From<WireReception> for Reception {
+    fn from(r: WireReception) -> Self {
+        let WireReception { ingest_mode, authn_method, authn_verified, authn_key_id } = r;
+        Self { ingest_mode, authn_method, authn_verified, authn_key_id }
     }
 }
 

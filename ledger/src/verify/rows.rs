@@ -160,24 +160,22 @@ impl<'a> Walk<'a> {
             )));
         }
         let note = note_in(&segment);
-        let columns = segment.compressed();
         let heading = Heading {
             origin: &self.head.origin.clone(),
             rows: seal.rows.clone(),
             frontier: &start,
             checkpoint: &note,
-            columns: &columns,
         };
         let end = check_footer(check, seal, &segment, &heading);
         let again = match check.options.level {
-            Level::Content if is_ours(&segment) => Some(Writer::new(&heading)?),
+            Level::Content if is_ours(&segment) => Some(Writer::new(&segment.compressed())?),
             _ => None,
         };
         self.block.begin(seal.rows.start);
         let again = thread::scope(|scope| {
             // Writing takes as long as reading: they go on beside each other, one batch apart.
             let (sender, batches) = mpsc::sync_channel(1);
-            let again = again.map(|writer| scope.spawn(move || write_again(writer, batches)));
+            let again = again.map(|writer| scope.spawn(|| write_again(writer, batches, &heading)));
             for batch in segment.batches()? {
                 let batch = batch?;
                 self.batch(check, seal, &batch)?;
@@ -501,11 +499,15 @@ fn is_ours(segment: &Segment) -> bool {
 }
 
 /// SHA-256 of the segment that `writer` makes of `batches`.
-fn write_again(mut writer: Writer, batches: Receiver<RecordBatch>) -> Result<Hash, Error> {
+fn write_again(
+    mut writer: Writer,
+    batches: Receiver<RecordBatch>,
+    heading: &Heading,
+) -> Result<Hash, Error> {
     for batch in batches {
         writer.push(&with_our_schema(&batch)?)?;
     }
-    Ok(sha256(&writer.finish()?))
+    Ok(sha256(&writer.finish(heading)?))
 }
 
 /// The same rows under the schema that our writer gives a file.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Check, Finding, Level, VerifyOptions};
 use crate::commitment::commitment;
 use crate::erasure::{Gone, OF_DELIVERY};
-use crate::error::Error;
-use crate::frame::{Frames, HEADER};
+use crate::error::{Error, Kind};
+use crate::frame::{self, End, FRAME_OVERHEAD, Frame, Frames, HEADER};
+use crate::journal::scan;
 use crate::storage::Storage;
 use crate::vault::{
     self, DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineEntry,
@@ -148,35 +149,47 @@ fn is_longer(check: &mut Check, path: &str, committed: Option<u64>) -> bool {
     !behind.is_empty()
 }
 
-/// Reads the committed frames of a store's file; a finding, and nothing, if they are damaged or end too early.
-fn open(
+/// Calls `each` with the committed frames of a store's file; a finding if they are damaged or end too early.
+fn read(
     check: &mut Check,
     path: &str,
     format: &str,
     first: u64,
     committed: Option<u64>,
-) -> Result<Vec<(u8, Vec<u8>)>, Error> {
-    let Some(mut bytes) = check.store.read_if_any(path)? else { return Ok(Vec::new()) };
-    let committed = committed.unwrap_or(bytes.len() as u64);
-    if committed > bytes.len() as u64 {
-        let message = format!("it has {} bytes, {committed} were committed", bytes.len());
-        check.add(Finding::new("vault", 17, message).file(path));
-        return Ok(Vec::new());
+    mut each: impl FnMut(&mut Check, u8, &[u8]),
+) -> Result<(), Error> {
+    let store = check.store;
+    let length = match store.len(path) {
+        Err(e) if e.kind() == Kind::Missing => return Ok(()),
+        length => length?,
+    };
+    let committed = committed.unwrap_or(length);
+    let damaged = |what: String| Finding::new("vault", 17, what).file(path);
+    if committed > length {
+        check.add(damaged(format!("it has {length} bytes, {committed} were committed")));
+        return Ok(());
     }
-    bytes.truncate(committed as usize);
-    if bytes.is_empty() {
-        return Ok(Vec::new());
+    if committed == 0 {
+        return Ok(());
     }
     let origin = check.head.as_ref().map(|head| head.origin.clone()).unwrap_or_default();
-    match vault::records(&bytes, format, &origin, first) {
-        Ok(frames) => {
-            Ok(frames.into_iter().map(|frame| (frame.kind, frame.payload.to_vec())).collect())
+    let mut read = 0;
+    let end = scan(store, path, committed, |offset, kind, payload| {
+        read = offset + (FRAME_OVERHEAD + payload.len()) as u64;
+        if offset > 0 {
+            each(check, kind, payload);
+            return Ok(());
         }
-        Err(error) => {
-            check.add(Finding::new("vault", 17, error.to_string()).file(path));
-            Ok(Vec::new())
-        }
+        let header = Frame { offset: 0, kind, payload };
+        frame::check_header(Some(header), format, &origin, first)
+    });
+    match end {
+        Ok(End::Clean) => {}
+        Ok(_) => check.add(damaged(format!("damaged at offset {read}"))),
+        Err(error) if error.kind() == Kind::Tampered => check.add(damaged(error.to_string())),
+        Err(error) => return Err(error),
     }
+    Ok(())
 }
 
 fn events(
@@ -195,19 +208,19 @@ fn events(
         deliveries.allow(gone, usize::from(of_delivery), usize::from(of_delivery));
     }
     deliveries.least = deliveries.least.min(1);
-    for (kind, payload) in open(check, path, vault::FORMAT, block.first, committed)? {
+    read(check, path, vault::FORMAT, block.first, committed, |check, kind, payload| {
         let held = match kind {
             vault::DELIVERY => {
                 let unused = !std::mem::replace(&mut used, false);
-                delivery = DeliveryRecord::parse(&payload).ok();
+                delivery = DeliveryRecord::parse(payload).ok();
                 delivery.is_some() && !unused
             }
             vault::EVENT => {
                 used = true;
-                let record = EventRecord::parse(&payload).ok();
+                let record = EventRecord::parse(payload).ok();
                 record.is_some_and(|record| event(check, block, &record, delivery.as_ref(), path))
             }
-            _ if vault::is_erased(kind, &payload, &[vault::DELIVERY]) => {
+            _ if vault::is_erased(kind, payload, &[vault::DELIVERY]) => {
                 let unused = !std::mem::replace(&mut used, true);
                 delivery = None;
                 deliveries.found += 1;
@@ -215,7 +228,7 @@ fn events(
             }
             _ => {
                 records.found += 1;
-                vault::is_erased(kind, &payload, &[vault::EVENT])
+                vault::is_erased(kind, payload, &[vault::EVENT])
             }
         };
         if !held {
@@ -224,7 +237,7 @@ fn events(
                     .file(path),
             );
         }
-    }
+    })?;
     if !used {
         check.add(Finding::new("vault", 17, "a delivery that no row commits to").file(path));
     }
@@ -319,12 +332,12 @@ fn refusals(
     blanks.least = usize::from(
         block.refusals.keys().any(|id| check.erasures.event(id).is_some_and(|gone| !gone.pending)),
     );
-    for (kind, payload) in open(check, path, vault::QUARANTINE_FORMAT, block.first, committed)? {
-        if vault::is_erased(kind, &payload, &[vault::QUARANTINED]) {
+    read(check, path, vault::QUARANTINE_FORMAT, block.first, committed, |check, kind, payload| {
+        if vault::is_erased(kind, payload, &[vault::QUARANTINED]) {
             blanks.found += 1;
-            continue;
+            return;
         }
-        let record = QuarantineRecord::parse(&payload).ok().filter(|_| kind == vault::QUARANTINED);
+        let record = QuarantineRecord::parse(payload).ok().filter(|_| kind == vault::QUARANTINED);
         let held = record.is_some_and(|record| {
             !record.entries.is_empty()
                 && record.entries.iter().all(|entry| {
@@ -345,7 +358,7 @@ fn refusals(
                 .file(path),
             );
         }
-    }
+    })?;
     blanks.check(check, path);
     for (id, committed) in &block.refusals {
         if check.erasures.event(id).is_some_and(|gone| gone.has_all(committed)) {
@@ -380,13 +393,13 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
     };
     let mut key = block.vault_key.take();
     let mut blanks = 0;
-    for (kind, payload) in open(check, vault::IDENTITIES, vault::FORMAT, 0, committed)? {
+    read(check, vault::IDENTITIES, vault::FORMAT, 0, committed, |check, kind, payload| {
         let held = match kind {
-            vault::KEY => KeyRecord::parse(&payload).is_ok_and(|record| {
+            vault::KEY => KeyRecord::parse(payload).is_ok_and(|record| {
                 let expected = key.take();
                 expected.is_some() && expected == record.commitment(&genesis_id)
             }),
-            vault::IDENTITY => IdentityRecord::parse(&payload).is_ok_and(|record| {
+            vault::IDENTITY => IdentityRecord::parse(payload).is_ok_and(|record| {
                 if check.since > 0 && !block.identities.contains_key(&record.event_id) {
                     return true;
                 }
@@ -398,7 +411,7 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
             }),
             _ => {
                 blanks += 1;
-                vault::is_erased(kind, &payload, &[vault::IDENTITY])
+                vault::is_erased(kind, payload, &[vault::IDENTITY])
             }
         };
         if !held {
@@ -411,7 +424,7 @@ fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> R
                 .file(vault::IDENTITIES),
             );
         }
-    }
+    })?;
     if key.is_some() {
         check.add(
             Finding::new("identity", 17, "the vault's key is missing").file(vault::IDENTITIES),

@@ -66,6 +66,7 @@ impl Ledger {
                 }
             }
             ledger.flush()?;
+            ledger.encode_ahead()?;
             Ok(receipts)
         })
     }
@@ -372,6 +373,7 @@ impl Ledger {
             delivery: intake.delivery.clone(),
             source: source.clone(),
             received_at: intake.at.to_string(),
+            reception: intake.submission.delivery.reception.clone(),
             entries: Vec::new(),
         };
         for (at, refusal) in intake.refused.iter().enumerate() {

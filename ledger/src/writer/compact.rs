@@ -68,14 +68,8 @@ impl Ledger {
             columns.extend(chain::open(&*self.store, seal)?.compressed());
         }
         let origin = &self.log.origin;
-        let heading = Heading {
-            origin,
-            rows: rows.clone(),
-            frontier: &start,
-            checkpoint: &note,
-            columns: &columns,
-        };
-        let mut writer = Writer::new(&heading)?;
+        let heading = Heading { origin, rows: rows.clone(), frontier: &start, checkpoint: &note };
+        let mut writer = Writer::new(&columns)?;
         let mut group: Vec<Event> = Vec::with_capacity(ROW_GROUP_ROWS);
         let mut seq = rows.start;
         for seal in old {
@@ -95,7 +89,7 @@ impl Ledger {
             writer.push(&to_batch(seq, &group)?)?;
         }
         self.store.remove(&path)?;
-        self.store.create(&[(path.clone(), writer.finish()?)])?;
+        self.store.create(&[(path.clone(), writer.finish(&heading)?)])?;
         // What takes the place of signed rows is what the disk gives back, and gives the root that was signed.
         let segment = Segment::open(Bytes::from(self.store.read_all(&path)?))?;
         let tree = tree_with(start, &segment)?;

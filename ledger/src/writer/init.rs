@@ -100,6 +100,7 @@ impl Ledger {
             signers,
             clock,
             log,
+            ahead: None,
             epoch: 1,
             health: Health::Good,
             clock_seen: None,

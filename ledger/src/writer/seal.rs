@@ -1,15 +1,15 @@
 //! From the tail to a segment.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use arrow::record_batch::RecordBatch;
-use backtrail_schemas::leaf;
-use backtrail_schemas::rows::{Rows, to_batch};
+use backtrail_schemas::rows::Rows;
 use bytes::Bytes;
 
 use super::Ledger;
+use super::ahead::{Ahead, tail_batch};
 use super::publish::CHECKPOINT;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
@@ -33,7 +33,8 @@ impl Ledger {
         self.publish_head(true)?;
         let rows = self.log.first..self.log.committed;
         // 2. The file. A crash here leaves a segment without its entry: recovery seals again and adopts it.
-        let seal = self.write_segment(&rows)?;
+        let ahead = self.ahead.take();
+        let seal = self.write_segment(&rows, ahead)?;
         // 3. A new write-ahead log that begins with the entry. A crash before the entry is durable leaves an empty one:
         //    recovery removes it and goes on with the old one.
         self.rotate(&seal)?;
@@ -60,7 +61,7 @@ impl Ledger {
         }
     }
 
-    fn write_segment(&self, rows: &Range<u64>) -> Result<Seal, Error> {
+    fn write_segment(&self, rows: &Range<u64>, ahead: Option<Ahead>) -> Result<Seal, Error> {
         let path = segment::path(rows);
         if let Some(bytes) = self.store.read_if_any(&path)? {
             if let Ok(seal) = self.check_segment(rows, bytes) {
@@ -76,56 +77,70 @@ impl Ledger {
             rows: rows.clone(),
             frontier: &self.log.first_frontier,
             checkpoint: &note,
-            columns: &self.log.columns,
         };
-        let mut writer = Writer::new(&heading)?;
+        let (next, mut writer) = match ahead {
+            Some(ahead) => (ahead.next, ahead.finish()?),
+            None => (rows.start, Writer::new(&self.log.columns)?),
+        };
         let (store, log) = (&*self.store, &self.log);
         // The next row group is decoded while the one before it is written.
         thread::scope(|scope| {
             let (give, take) = sync_channel(0);
             scope.spawn(move || {
-                let groups = rows.clone().step_by(ROW_GROUP_ROWS);
-                let mut batches = groups.map(|start| tail_batch(store, log, start, rows.end));
+                let groups = (next..rows.end).step_by(ROW_GROUP_ROWS);
+                let mut batches = groups.map(|start| {
+                    let end = rows.end.min(start + ROW_GROUP_ROWS as u64);
+                    tail_batch(store, log, start..end)
+                });
                 // Whoever takes them has given up after an error.
                 batches.try_for_each(|batch| give.send(batch))
             });
             take.iter().try_for_each(|batch| writer.push(&batch?))
         })?;
-        self.store.create(&[(path.clone(), writer.finish()?)])?;
+        self.store.create(&[(path.clone(), writer.finish(&heading)?)])?;
         // What is sealed is what the disk gives back, compared row by row.
         self.check_segment(rows, self.store.read_all(&path)?)
     }
 
     /// The seal of a file, once its rows were found to be those of the tail (invariant L1).
     fn check_segment(&self, rows: &Range<u64>, bytes: Vec<u8>) -> Result<Seal, Error> {
-        let differs = |seq: u64| {
-            Error::new(
-                Kind::Reopen,
-                format!("row {seq} of a new segment is not the row of the tail"),
-            )
-        };
         let segment = Segment::open(Bytes::from(bytes))?;
+        let mut groups = Vec::new();
         let mut seq = rows.start;
-        for batch in segment.batches()? {
-            let batch = Rows::new(&batch?)?;
-            let end = seq + batch.len() as u64;
-            if end > rows.end {
-                return Err(differs(rows.end));
-            }
-            let mut bytes = Vec::new();
-            for (at, leaf) in tail_leaves(&*self.store, &self.log, seq..end)?.iter().enumerate() {
-                batch.write_leaf(at, &mut bytes)?;
-                if bytes != *leaf || batch.seq(at).cast_unsigned() != seq + at as u64 {
-                    return Err(differs(seq + at as u64));
-                }
-            }
+        for (at, group) in segment.metadata().row_groups().iter().enumerate() {
+            let end = seq + group.num_rows().cast_unsigned();
+            groups.push((at, seq..end));
             seq = end;
         }
         if seq != rows.end {
-            return Err(differs(seq));
+            return Err(differs(seq.min(rows.end)));
         }
+        let (store, log, segment, groups) = (&*self.store, &self.log, &segment, &groups);
+        // Nobody can append meanwhile: as many groups at once as there are usually processors.
+        thread::scope(|scope| {
+            let check = |from: usize| {
+                let mut some = groups.iter().skip(from).step_by(READERS);
+                some.try_for_each(|(at, rows)| check_group(store, log, segment, *at, rows))
+            };
+            let readers: Vec<_> =
+                (0..READERS).map(|from| scope.spawn(move || check(from))).collect();
+            readers.into_iter().try_for_each(|reader| reader.join().expect("it does not panic"))
+        })?;
         let meta_offset = segment::write::pages_end(segment.metadata());
         Ok(Seal::of(rows.clone(), segment.bytes(), meta_offset))
+    }
+
+    /// Has row groups of the tail encoded that are whole by now.
+    pub(super) fn encode_ahead(&mut self) -> Result<(), Error> {
+        if self.log.committed - self.log.first < ROW_GROUP_ROWS as u64 {
+            return Ok(());
+        }
+        let ahead = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None => Ahead::begin(Arc::clone(&self.store), &self.log)?,
+        };
+        self.ahead.insert(ahead).go_on(&self.log);
+        Ok(())
     }
 
     /// Begins the next tail behind `seal`.
@@ -167,10 +182,32 @@ fn tail_leaves(store: &dyn Storage, log: &Log, rows: Range<u64>) -> Result<Vec<V
     Ok(leaves.map(|frame| frame.payload.to_vec()).collect())
 }
 
-/// The row group of the tail that begins at `start`.
-fn tail_batch(store: &dyn Storage, log: &Log, start: u64, end: u64) -> Result<RecordBatch, Error> {
-    let leaves = tail_leaves(store, log, start..end.min(start + ROW_GROUP_ROWS as u64))?;
-    let events = leaves.iter().map(|bytes| leaf::decode(bytes)).collect::<Result<Vec<_>, _>>();
-    let events = events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
-    Ok(to_batch(start, &events)?)
+/// Whether row group `at` of a new segment has rows `rows` of the tail.
+fn check_group(
+    store: &dyn Storage,
+    log: &Log,
+    segment: &Segment,
+    at: usize,
+    rows: &Range<u64>,
+) -> Result<(), Error> {
+    let batch = Rows::new(&segment.group(at)?)?;
+    let leaves = tail_leaves(store, log, rows.clone())?;
+    if batch.len() != leaves.len() {
+        return Err(differs(rows.start));
+    }
+    let mut bytes = Vec::new();
+    for ((at, leaf), seq) in leaves.iter().enumerate().zip(rows.clone()) {
+        batch.write_leaf(at, &mut bytes)?;
+        if bytes != *leaf || batch.seq(at).cast_unsigned() != seq {
+            return Err(differs(seq));
+        }
+    }
+    Ok(())
 }
+
+fn differs(seq: u64) -> Error {
+    Error::new(Kind::Reopen, format!("row {seq} of a new segment is not the row of the tail"))
+}
+
+/// How many threads read a new segment back.
+const READERS: usize = 2;

@@ -1,5 +1,5 @@
-//! Every storage operation of an append, a seal and a recovery fails once, in every way: nothing acknowledged is lost,
-//! and nothing is there twice.
+//! Every storage operation of an append, a seal, a recovery, a compaction, an erasure and a pruning fails once, in every way:
+//! nothing acknowledged is lost, nothing is there twice, and what was asked for is done in the end.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -13,10 +13,10 @@ use std::thread;
 
 use backtrail_ledger::storage::{Local, Storage};
 use backtrail_ledger::verify::{Level, VerifyOptions, verify};
-use backtrail_ledger::{Error, Kind, Ledger, Outcome, Snapshot};
+use backtrail_ledger::{Erase, Error, InitOptions, Kind, Ledger, Outcome, Snapshot};
 use backtrail_schemas::leaf;
 
-use crate::support::{Folder, clock, copy, files, signer, submission, vkey};
+use crate::support::{Folder, clock, copy, draft, files, signer, simulated, submission, vkey};
 
 /// How much of the operation takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,36 @@ enum Step {
     Seal,
     /// Opening after a crash within an append and within a seal.
     Recover,
+    Compact,
+    Erase,
+    Retain,
 }
+
+impl Step {
+    const ALL: [Self; 6] =
+        [Self::Append, Self::Seal, Self::Recover, Self::Compact, Self::Erase, Self::Retain];
+
+    fn is_upkeep(self) -> bool {
+        matches!(self, Self::Compact | Self::Erase | Self::Retain)
+    }
+
+    /// The deployments of the ledger that it is done to.
+    fn filled(self) -> Vec<u64> {
+        match self {
+            Self::Append | Self::Seal | Self::Recover => {
+                (0..20).chain(1000..1000 + FILLED).collect()
+            }
+            Self::Compact | Self::Erase => OLD.chain(YOUNG).collect(),
+            Self::Retain => YOUNG.collect(),
+        }
+    }
+}
+
+/// The deployments of two segments, and those of the tail behind them, which are twenty days younger.
+const OLD: Range<u64> = 0..6;
+const YOUNG: Range<u64> = 1_728_000..1_728_003;
+/// The deployment that is erased.
+const ERASED: u64 = 2;
 
 /// The deployments of the batch that is appended, and the one that is appended last.
 const BATCH: Range<u64> = 100..110;
@@ -204,9 +233,22 @@ const BATCH: Range<u64> = 100..110;
 const FILLED: u64 = 251 - 25;
 const LAST: u64 = 120;
 
-/// A ledger whose next batch goes over the edge of a tile.
+/// A ledger for upkeep, or one whose next batch goes over the edge of a tile.
 fn base(step: Step) -> Folder {
     let folder = Folder::new();
+    if step.is_upkeep() {
+        let options = InitOptions { retention: "P7D".into(), ..simulated() };
+        let mut ledger = Ledger::init(&folder.ledger(), &options, signer(), clock()).unwrap();
+        for n in OLD {
+            ledger.append(vec![submission(n)]).unwrap();
+            if n % 3 == 2 {
+                ledger.seal().unwrap();
+            }
+        }
+        ledger.append(YOUNG.map(submission).collect()).unwrap();
+        ledger.publish().unwrap();
+        return folder;
+    }
     let mut ledger = folder.init();
     ledger.append((0..20).map(submission).collect()).unwrap();
     ledger.seal().unwrap();
@@ -241,14 +283,7 @@ fn persist(disk: &Arc<Disk>, step: Step, fault: Option<Fault>) -> Result<bool, S
         let opened =
             ledger.take().map_or_else(|| Ledger::open_storage(disk.clone(), signer(), clock()), Ok);
         let done = opened.and_then(|mut ledger_| {
-            let done = match step {
-                Step::Append => ledger_.append(BATCH.map(submission).collect()).and_then(|_| {
-                    acknowledged = true;
-                    ledger_.publish().map(drop)
-                }),
-                Step::Seal => ledger_.seal(),
-                Step::Recover => Ok(()),
-            };
+            let done = act(&mut ledger_, step, &mut acknowledged);
             if done.as_ref().is_err_and(|e| e.kind() == Kind::Retry) {
                 ledger = Some(ledger_);
             }
@@ -263,15 +298,38 @@ fn persist(disk: &Arc<Disk>, step: Step, fault: Option<Fault>) -> Result<bool, S
     Err(format!("it does not recover: {last}"))
 }
 
+fn act(ledger: &mut Ledger, step: Step, acknowledged: &mut bool) -> Result<(), Error> {
+    match step {
+        Step::Append => {
+            ledger.append(BATCH.map(submission).collect())?;
+            *acknowledged = true;
+            ledger.publish().map(drop)
+        }
+        Step::Seal => ledger.seal(),
+        Step::Recover => Ok(()),
+        Step::Compact => ledger.compact().map(drop),
+        Step::Retain => ledger.retain(None).map(drop),
+        Step::Erase => {
+            let id = draft(ERASED).event.text("event_id").unwrap().to_owned();
+            let request = Erase { events: vec![id], reason: "asked".into(), ..Erase::default() };
+            match ledger.erase(&request) {
+                // Opening the ledger again may have ended it.
+                Err(e) if e.kind() == Kind::Reject => Ok(()),
+                other => other.map(drop),
+            }
+        }
+    }
+}
+
 /// Whether each event that must be there is there once.
-fn count(dir: &Path) -> Result<(), String> {
+fn count(dir: &Path, step: Step) -> Result<(), String> {
     let snapshot = Snapshot::open(dir, None).map_err(|e| e.to_string())?;
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for row in snapshot.leaves() {
         let event = leaf::decode(&row.map_err(|e| e.to_string())?.1).map_err(|e| e.to_string())?;
         *times.entry(event.text("deployment_id").unwrap_or_default().to_owned()).or_default() += 1;
     }
-    let wanted = (0..20).chain(1000..1000 + FILLED).chain(BATCH).chain([LAST]);
+    let wanted = step.filled().into_iter().chain(BATCH).chain([LAST]);
     for n in wanted {
         match times.remove(&format!("d{n}")) {
             Some(1) => {}
@@ -281,14 +339,14 @@ fn count(dir: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// One cell: the fault, and everything that must hold afterwards. Says what does not.
+/// One cell: the fault, and everything that must hold afterwards. Says what does not, or what `verify` does not read.
 fn cell(
     base: &Path,
     dir: &Path,
     step: Step,
     fault: Option<Fault>,
     lies: bool,
-) -> Result<(), String> {
+) -> Result<Vec<String>, String> {
     copy(base, dir);
     let acknowledged = persist(&Disk::new(dir, lies), step, fault)?;
     let holds = |when: &str, level: Level| {
@@ -299,6 +357,9 @@ fn cell(
     };
     holds("before it is opened again", Level::Structure)?;
     let mut ledger = Ledger::open(dir, signer(), clock()).map_err(|e| format!("open: {e}"))?;
+    if step.is_upkeep() {
+        act(&mut ledger, step, &mut false).map_err(|e| format!("again: {e}"))?;
+    }
     let again = ledger.append(BATCH.map(submission).collect()).map_err(|e| e.to_string())?;
     let lost =
         again.iter().any(|receipt| !matches!(receipt.outcomes[..], [Outcome::Duplicate { .. }]));
@@ -308,9 +369,16 @@ fn cell(
     ledger.append(vec![submission(LAST)]).map_err(|e| e.to_string())?;
     ledger.publish().map_err(|e| e.to_string())?;
     ledger.seal().map_err(|e| format!("seal: {e}"))?;
-    count(dir)?;
-    let left = holds("at the end", Level::Content)?;
-    if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
+    count(dir, step)?;
+    let erased = format!("no. {ERASED}: ");
+    let there = |path: &String| {
+        let bytes = fs::read(dir.join(path)).unwrap();
+        path.starts_with("vault/") && bytes.windows(erased.len()).any(|at| at == erased.as_bytes())
+    };
+    if step == Step::Erase && files(dir).iter().any(there) {
+        return Err("what was erased is there".to_owned());
+    }
+    holds("at the end", Level::Content)
 }
 
 /// All faults of a step: what writes may happen in part or whole, what reads only fails.
@@ -336,22 +404,28 @@ fn faults(base: &Path, step: Step) -> Vec<Fault> {
 
 #[test]
 fn nothing_acknowledged_is_lost_whatever_fails() {
-    let bases = [Step::Append, Step::Seal, Step::Recover].map(|step| (step, base(step)));
+    let bases = Step::ALL.map(|step| (step, base(step)));
     let cells: Vec<_> = bases
         .iter()
         .flat_map(|(step, base)| {
+            let folder = tempfile::tempdir().unwrap();
+            let left = cell(&base.ledger(), folder.path(), *step, None, false).unwrap();
+            assert!(left.is_empty() || step.is_upkeep(), "{left:?}");
             let faults = faults(&base.ledger(), *step);
-            faults.into_iter().map(move |fault| (*step, base.ledger(), fault))
+            faults.into_iter().map(move |fault| (*step, base.ledger(), fault, left.clone()))
         })
         .collect();
     println!("{} cells", cells.len());
     let next = AtomicUsize::new(0);
     let work = || -> Vec<String> {
         let mut failed = Vec::new();
-        while let Some((step, base, fault)) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((step, base, fault, left)) = cells.get(next.fetch_add(1, Ordering::Relaxed))
+        {
             let folder = tempfile::tempdir().unwrap();
-            if let Err(what) = cell(base, folder.path(), *step, Some(*fault), false) {
-                failed.push(format!("{step:?} {fault:?}: {what}"));
+            match cell(base, folder.path(), *step, Some(*fault), false) {
+                Ok(other) if other == *left => {}
+                Ok(other) => failed.push(format!("{step:?} {fault:?}: {}", other.join("; "))),
+                Err(what) => failed.push(format!("{step:?} {fault:?}: {what}")),
             }
         }
         failed

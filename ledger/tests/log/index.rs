@@ -157,7 +157,7 @@ fn damage_under_a_writer_is_repaired() {
     for edit in [zeroed, forged] {
         for path in runs(&dir) {
             let bytes = fs::read(&path).unwrap();
-            fs::write(&path, edit(bytes)).unwrap();
+            fs::write(&path, edit(&bytes)).unwrap();
         }
         let refused = ledger.append((0..SEALED).map(submission).collect()).unwrap_err();
         assert_eq!(refused.kind(), Kind::Retry, "{refused}");
@@ -170,12 +170,13 @@ fn damage_under_a_writer_is_repaired() {
     assert!(repairs(&dir).contains("state/index/"));
 }
 
-fn zeroed(bytes: Vec<u8>) -> Vec<u8> {
+fn zeroed(bytes: &[u8]) -> Vec<u8> {
     vec![0; bytes.len()]
 }
 
 /// All checksums right, and the rows of the first two entries changed over.
-fn forged(mut bytes: Vec<u8>) -> Vec<u8> {
+fn forged(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
     let length = |bytes: &[u8], at: usize| {
         u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
     };

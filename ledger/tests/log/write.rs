@@ -1,5 +1,6 @@
 //! What is appended is there, once, in order, and can be proved.
 
+use backtrail_ledger::verify::{VerifyOptions, verify};
 use backtrail_ledger::{Kind, Ledger, Outcome, SharedLedger, Snapshot, leaf_hash};
 use backtrail_schemas::{Draft, Timestamp, leaf};
 
@@ -282,4 +283,39 @@ fn a_tail_of_long_deliveries_is_sealed_early() {
             "{n}: {outcomes:?}"
         );
     }
+}
+
+/// Whole row groups are encoded while the tail grows, also after a restart, and before a later row has a new column.
+#[test]
+fn a_tail_of_several_row_groups_is_sealed() {
+    let folder = Folder::new();
+    let mut ledger = folder.init();
+    let add = |ledger: &mut Ledger, rows: std::ops::Range<u64>, region: Option<&str>| {
+        for from in rows.clone().step_by(1000) {
+            let some = (from..rows.end.min(from + 1000)).map(|n| {
+                let mut draft = draft(n);
+                draft.texts.clear();
+                if let Some(region) = region {
+                    draft.event.put("region", region);
+                }
+                of(draft, n)
+            });
+            ledger.append(some.collect()).unwrap();
+        }
+    };
+    add(&mut ledger, 0..9_000, None);
+    add(&mut ledger, 9_000..17_000, Some("eu"));
+    ledger.seal().unwrap();
+    add(&mut ledger, 17_000..26_000, Some("us"));
+    drop(ledger);
+    let mut ledger = folder.open();
+    add(&mut ledger, 26_000..27_000, None);
+    ledger.seal().unwrap();
+    let options = VerifyOptions { keys: vec![vkey()], ..VerifyOptions::default() };
+    let report = verify(&folder.ledger(), &options);
+    assert_eq!((report.exit, report.coverage), (0, vec![]), "{:#?}", report.findings);
+    let snapshot = Snapshot::open(&folder.ledger(), None).unwrap();
+    assert_eq!(snapshot.segments().len(), 2);
+    let regions = |leaf: &[u8]| leaf.windows(11).filter(|w| *w == b"\"region\":\"e").count();
+    assert_eq!(snapshot.leaves().map(|row| regions(&row.unwrap().1)).sum::<usize>(), 8_000);
 }

@@ -1,0 +1,176 @@
+//! `[sources.NAME]`: who may send, and how they show that it is them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use backtrail_ingest::authenticate::{Authenticator, Key, SCHEMES, Scheme, Secret, default_scheme};
+use backtrail_ingest::{Context, Mode};
+use serde::Deserialize;
+
+use super::limits::{RATE_DEFAULT_PER_S, RATE_PER_S, SECRET_FILE_BYTES_MAX};
+use super::rate::Bucket;
+use crate::commands::sources::own_rules;
+use crate::config::Config;
+use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
+use crate::poll::PollSection;
+use crate::session::nearest;
+
+/// One `[sources.NAME]`; NAME is a source of `backtrail sources`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceSection {
+    scheme: Option<String>,
+    #[serde(default)]
+    secrets: Vec<SecretSection>,
+    /// The header of scheme `header`, or another one than Grafana's own.
+    header: Option<String>,
+    /// The header in which Grafana sends the signed time.
+    timestamp_header: Option<String>,
+    /// The DNS names and URIs that a client's certificate may have, for scheme `mtls`.
+    #[serde(default)]
+    clients: Vec<String>,
+    /// Who may announce deliveries in the `CloudEvents` handshake.
+    #[serde(default)]
+    origins: Vec<String>,
+    rate_per_s: Option<u32>,
+    /// The rule file that describes the source.
+    pub(crate) rules: Option<PathBuf>,
+    /// How its API is asked.
+    pub(crate) poll: Option<PollSection>,
+}
+
+/// Where a secret is: never in the config itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretSection {
+    id: String,
+    env: Option<String>,
+    file: Option<PathBuf>,
+}
+
+/// A source that may send.
+pub(super) struct Endpoint {
+    pub(super) name: &'static str,
+    /// What is known of every delivery, but for who sent it.
+    pub(super) context: Context,
+    pub(super) authenticator: Authenticator,
+    pub(super) rate: Bucket,
+    pub(super) rate_per_s: u32,
+    pub(super) origins: Vec<String>,
+}
+
+/// The configured sources that may send, by name. `client_ca` says whether clients' certificates are checked.
+pub(super) fn endpoints(
+    config: &Config,
+    client_ca: bool,
+) -> Result<BTreeMap<String, Endpoint>, Failure> {
+    let context = Context { mode: Mode::Push, rules: own_rules(config, &[])?, ..Context::file() };
+    let open = config.sources.iter().filter(|(_, section)| section.may_send());
+    let one = |(name, section): (&String, &SourceSection)| {
+        Ok((name.clone(), section.endpoint(name, config.base(), client_ca, &context)?))
+    };
+    open.map(one).collect()
+}
+
+impl SourceSection {
+    /// A section that only describes a source, or how it is asked, opens nothing.
+    fn may_send(&self) -> bool {
+        let credentials = !self.secrets.is_empty() || !self.clients.is_empty();
+        (self.rules.is_none() && self.poll.is_none()) || self.scheme.is_some() || credentials
+    }
+
+    fn endpoint(
+        &self,
+        name: &str,
+        base: &Path,
+        client_ca: bool,
+        context: &Context,
+    ) -> Result<Endpoint, Failure> {
+        let wrong = |what: &str| Failure::new(BAD_INPUT, format_args!("sources.{name} {what}"));
+        let built_in = || backtrail_ingest::sources().iter().map(|source| source.name);
+        let own = context.rules.iter().find(|rule| rule.name() == name);
+        // A rule's name is wanted as long as the server runs.
+        let own = own.map(|rule| &*rule.name().to_owned().leak());
+        let known = built_in().find(|known| *known == name).or(own).ok_or_else(|| {
+            let near = nearest(name, built_in());
+            wrong("is not a source")
+                .hint(format_args!("did you mean {near}? `backtrail sources` lists them"))
+        })?;
+        let scheme = self.scheme(name, &wrong)?;
+        if scheme == Scheme::Mtls && !client_ca {
+            return Err(wrong("has scheme `mtls`, but no client certificate is checked")
+                .hint("name those who sign them in `[serve] tls_client_ca`"));
+        }
+        if (scheme == Scheme::Mtls) == self.clients.is_empty()
+            || (scheme == Scheme::Mtls) != self.secrets.is_empty()
+        {
+            return Err(wrong("has not what its scheme takes").hint(
+                "scheme `mtls` takes `clients = [\"name\"]`, every other `secrets = [{ id = \"a\", env = \"NAME\" }]`",
+            ));
+        }
+        let client = |name: &String| Key { id: name.clone(), secret: Secret::new(name.as_str()) };
+        let mut keys: Vec<Key> = self.clients.iter().map(client).collect();
+        for secret in &self.secrets {
+            if keys.iter().any(|key| key.id == secret.id) {
+                return Err(wrong(&format!("has two secrets `{}`", secret.id))
+                    .hint("the id is recorded with each event: give each its own"));
+            }
+            keys.push(secret.read(name, base)?);
+        }
+        let (header, timestamp) = (self.header.as_deref(), self.timestamp_header.as_deref());
+        let authenticator = Authenticator::new(scheme, header, timestamp, keys)
+            .map_err(|what| wrong(&what).hint("see docs/configuration.md, \"Sources\""))?;
+        let rate_per_s = self.rate_per_s.unwrap_or(RATE_DEFAULT_PER_S);
+        if !RATE_PER_S.contains(&rate_per_s) {
+            let range = format!("{} to {} a second", RATE_PER_S.start(), RATE_PER_S.end());
+            return Err(wrong("has a rate_per_s that is out of range").hint(range));
+        }
+        let (rate, origins) = (Bucket::new(rate_per_s), self.origins.clone());
+        let context = context.clone();
+        Ok(Endpoint { name: known, context, authenticator, rate, rate_per_s, origins })
+    }
+
+    fn scheme(&self, name: &str, wrong: &dyn Fn(&str) -> Failure) -> Result<Scheme, Failure> {
+        let words: Vec<&str> = SCHEMES.iter().map(|(word, _)| *word).collect();
+        match &self.scheme {
+            Some(word) => Scheme::named(word).ok_or_else(|| {
+                wrong(&format!("has the scheme `{word}`, which does not exist"))
+                    .hint(format_args!("the schemes are {}", words.join(", ")))
+            }),
+            None => default_scheme(name).ok_or_else(|| {
+                wrong("needs a `scheme`: this source has none of its own")
+                    .hint(format_args!("write scheme = \"bearer\", or one of {}", words.join(", ")))
+            }),
+        }
+    }
+}
+
+impl SecretSection {
+    fn read(&self, source: &str, base: &Path) -> Result<Key, Failure> {
+        let named = format!("sources.{source}, secret `{}`", self.id);
+        let bytes = match (&self.env, &self.file) {
+            (Some(variable), None) => {
+                #[expect(clippy::disallowed_methods, reason = "secrets come from the environment")]
+                let value = std::env::var(variable);
+                let missing = format!("{named}: the variable {variable} is not set");
+                let hint = "set it in the environment of the server";
+                value.map_err(|_| Failure::new(NO_INPUT, missing).hint(hint))?.into_bytes()
+            }
+            (None, Some(file)) => {
+                let path = base.join(file);
+                let found = std::fs::metadata(&path).map_err(|e| unreadable(&path, &e))?;
+                if found.len() > SECRET_FILE_BYTES_MAX {
+                    let message = format!("{named}: {} is too long", path.display());
+                    return Err(Failure::new(BAD_INPUT, message).hint("it holds the secret alone"));
+                }
+                std::fs::read(&path).map_err(|e| unreadable(&path, &e))?
+            }
+            _ => {
+                return Err(Failure::new(BAD_INPUT, format_args!("{named}: where is it?"))
+                    .hint("write either env = \"VARIABLE\" or file = \"PATH\""));
+            }
+        };
+        // An editor's newline at the end is not part of it.
+        Ok(Key { id: self.id.clone(), secret: Secret::new(bytes.trim_ascii_end()) })
+    }
+}

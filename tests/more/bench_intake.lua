@@ -1,0 +1,29 @@
+-- One native event a request, each with an id of its own.
+local threads = 0
+function setup(thread)
+  thread:set("number", threads)
+  threads = threads + 1
+end
+
+function init()
+  sent = 0
+end
+
+function request()
+  sent = sent + 1
+  local id = string.format("%s-%d-%d", os.getenv("ROUND"), number, sent)
+  local body = '{"event_id":"' .. id .. '","kind":"deployment","phase":"live",'
+    .. '"occurred_at":"2026-04-02T09:00:00Z","service":"mill","environment":"production",'
+    .. '"deployment_id":"' .. id .. '","version":"1.4.' .. sent .. '","title":"Deploy mill","actor":"u-' .. sent % 40 .. '"}'
+  return wrk.format("POST", "/v1/ingest/" .. os.getenv("SOURCE"), {
+    ["authorization"] = "Bearer " .. os.getenv("TOKEN"),
+    ["content-type"] = "application/json",
+  }, body)
+end
+
+function done(summary, latency)
+  local failed = summary.errors.status
+  io.write(string.format("answers %d refused %d seconds %.2f per_second %.0f p50_ms %.2f p99_ms %.2f max_ms %.2f\n",
+    summary.requests, failed, summary.duration / 1e6, summary.requests / (summary.duration / 1e6),
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3))
+end

@@ -1,0 +1,85 @@
+#!/bin/bash
+# What intake takes a second, and what strangers can do to it. Needs wrk, curl and python3.
+set -euo pipefail
+backtrail=$(realpath "$1")
+seconds=${2:-20}
+here=$(dirname "$(realpath "$0")")
+work=$(mktemp -d "${BENCH_DIR:-/tmp}/bench-intake.XXXXXX")
+cd "$work"
+server=
+trap 'test -z "$server" || kill -9 "$server" 2> /dev/null || true; rm -rf "$work"' EXIT
+export TOKEN=bench-token-0123456789 HOOK=bench-hook-0123456789 SOURCE=native ROUND=a
+"$backtrail" init ledger --origin bench.example/intake > /dev/null 2>&1
+cat > backtrail.toml <<'TOML'
+[sources.native]
+scheme = "bearer"
+secrets = [{ id = "bench", env = "TOKEN" }]
+rate_per_s = 100000
+[sources.github]
+secrets = [{ id = "bench", env = "HOOK" }]
+TOML
+
+start() {
+  : > log
+  "$backtrail" serve --ledger ledger --listen 127.0.0.1:0 2> log &
+  server=$!
+  for _ in $(seq 100); do grep -q http:// log && break; sleep 0.1; done
+  at=$(grep -o 'http://[0-9.:]*' log | head -1)
+}
+peak() { awk '/^VmHWM/ { print int($2 / 1024) " MiB" }' "/proc/$server/status"; }
+rows() { "$backtrail" export events --ledger ledger 2> /dev/null | grep -c "\"native:default:$1-" || true; }
+
+start
+echo "== $seconds s of single deliveries, 64 connections"
+wrk -t2 -c64 -d"${seconds}s" -s "$here/bench_intake.lua" "$at" | tee load | grep '^answers'
+echo "memory at most $(peak)"
+
+echo "== killed in the middle"
+ROUND=b wrk -t2 -c64 -d6s -s "$here/bench_intake.lua" "$at" > killed 2>&1 &
+wrk=$!
+sleep 3
+kill -9 "$server"
+wait "$server" 2> /dev/null || true
+wait "$wrk" || true
+"$backtrail" ingest --ledger ledger --source native /dev/null > /dev/null 2>&1
+"$backtrail" verify ledger --vkey ledger.vkey > /dev/null
+for round in a b; do
+  file=load; test "$round" = b && file=killed
+  answered=$(awk '/^answers/ { print $2 - $4 }' "$file")
+  have=$(rows "$round")
+  echo "round $round: $answered answers, $have rows"
+  test "$have" -ge "$answered"
+done
+
+echo "== strangers: 10,000 idle connections, a slow client, 10 GB, a flood of bad signatures"
+start
+python3 - "$at" <<'PYTHON' &
+import socket, sys, time
+host, port = sys.argv[1].removeprefix("http://").split(":")
+held = []
+for n in range(10_000):
+    s = socket.socket()
+    s.setblocking(False)
+    try:
+        s.connect((host, int(port)))
+    except BlockingIOError:
+        pass
+    held.append(s)
+    if n % 100 == 0:
+        time.sleep(0.02)
+time.sleep(8)
+PYTHON
+idle=$!
+(printf 'POST /v1/ingest/github HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n'; sleep 8) | timeout 10 curl -s "telnet://${at#http://}" > /dev/null &
+wait "$idle"
+curl -s -o /dev/null -w '10 GB announced: %{http_code}\n' -X POST -H 'content-length: 10000000000' "$at/v1/ingest/github" || true
+head -c 10G /dev/zero | timeout 60 curl -s -o /dev/null -w '10 GB in chunks: %{http_code}\n' -H expect: -T - -X POST "$at/v1/ingest/github" || true
+SOURCE=github wrk -t2 -c64 -d5s -s "$here/bench_intake.lua" "$at" | grep '^answers'
+echo "memory at most $(peak)"
+before=$(rows a)
+kill -TERM "$server"
+wait "$server"
+server=
+test "$(rows a)" = "$before"
+"$backtrail" verify ledger --vkey ledger.vkey > /dev/null
+echo "verified"
