@@ -1,5 +1,6 @@
 //! The arguments of every command. Each flag's help is its documentation; each command's help ends with two examples.
 
+mod emit;
 mod poll;
 mod report;
 mod sources;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use emit::{Emit, ReceiptFormat};
 pub(crate) use poll::Poll;
 pub(crate) use report::{IncidentReport, Report, ReportCommon, ReportFormat, ReportVerify};
 
@@ -58,6 +60,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  backtrail ingest --ledger ./ledger deliveries/\n  kubectl get rollouts -A -o json | backtrail ingest --ledger ./ledger --source argo-rollouts -"
     )]
     Ingest(Ingest),
+    /// Records one fact that no source sends: a verification, a runbook, a drill, a decision, a postmortem …
+    #[command(
+        after_help = "Examples:\n  backtrail emit verification passed --ledger ./ledger --field check_name=smoke --field deployment_id=shop-412 --field actor=bot:ci --event-id smoke-412\n  backtrail emit incident decided --ledger ./ledger --field incident_id=INC-7 --field actor=mei --text reason='error budget burnt' --dry-run"
+    )]
+    Emit(Emit),
     /// Asks a source's API for what changed, and tells what its pushes missed.
     #[command(
         after_help = "Examples:\n  backtrail poll github --ledger ./ledger --since 2026-01-01\n  backtrail poll pagerduty --ledger ./ledger --fail-on missed"
@@ -171,6 +178,22 @@ pub(crate) enum Command {
     /// Lists, shows and checks the controls of the pack.
     #[command(subcommand)]
     Controls(Controls),
+    /// Prints the completions of a shell.
+    #[command(
+        after_help = "Examples:\n  backtrail completions bash > ~/.local/share/bash-completion/completions/backtrail\n  backtrail completions zsh > ~/.zfunc/_backtrail"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes a man page for each command.
+    #[command(
+        after_help = "Examples:\n  backtrail man ~/.local/share/man/man1\n  backtrail man ./man && man -l ./man/backtrail-ingest.1"
+    )]
+    Man {
+        /// The folder to write them into; it is made if it is not there.
+        dir: PathBuf,
+    },
 }
 
 /// How rows are printed.
@@ -262,6 +285,10 @@ pub(crate) struct Ingest {
     /// The source, or `auto` to recognise each delivery.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub(crate) source: String,
+    /// A column of the place that deliveries leave open, such as service=shop for a `helm history`; may be repeated. It is
+    /// stronger than `[sources.NAME] defaults`.
+    #[arg(long = "default", value_name = "COLUMN=VALUE")]
+    pub(crate) defaults: Vec<String>,
     /// Show the events and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

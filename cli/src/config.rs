@@ -295,6 +295,7 @@ mod tests {
             ("sources.NAME", "[sources.NAME]"),
             ("sources.NAME.secrets", "[[sources.NAME.secrets]]"),
             ("sources.NAME.poll", "[sources.NAME.poll]"),
+            ("sources.NAME.labels", "[sources.NAME.labels]"),
         ];
         let key = |(name, table): (&str, &str)| -> Vec<String> {
             keys_of(table).into_iter().map(|key| format!("{name}.{key}")).collect()

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod config;
 mod exit;
+mod mapping;
 mod output;
 mod outside;
 mod overview;
@@ -47,6 +48,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Demo(args) => commands::demo::demo(args),
         Command::Init(args) => commands::keys::init(args),
         Command::Ingest(args) => commands::ingest::ingest(global, args),
+        Command::Emit(args) => commands::emit::emit(global, args),
         Command::Generate(args) => commands::trial::generate(args),
         Command::Sources(args) => commands::sources::sources(global, args),
         Command::Poll(args) => commands::poll::poll(global, args),
@@ -72,5 +74,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Timeline(args) => commands::ask::timeline(global, args),
         Command::Report(what) => commands::report::report(global, what),
         Command::Controls(what) => commands::controls::controls(what),
+        Command::Completions { shell } => commands::pages::completions(*shell),
+        Command::Man { dir } => commands::pages::man(dir),
     }
 }

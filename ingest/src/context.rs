@@ -1,7 +1,13 @@
 //! What intake knows of a delivery besides its bytes.
 
-use crate::rules::Rules;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use backtrail_schemas::Reception;
+use backtrail_schemas::columns::{COLUMNS, PLACE};
+
+use crate::rules::Rules;
 
 /// How deliveries reach us and how far they are to be believed: the same for every delivery of one run or endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +23,23 @@ pub struct Context {
     /// Whether the ledger's clock is simulated. Only there may a native event say when it was recorded.
     pub simulated_clock: bool,
     /// Columns of the place (`environment`, `environment_tier`, `region`, `cluster` …) that the configuration states
-    /// for every event of the source that does not state them itself.
+    /// for every event that does not state them itself.
     pub defaults: Vec<(&'static str, String)>,
     /// What the shop's own labels and tags mean.
     pub labels: Labels,
+    /// What is configured for single sources, by name; [`Context::of`] puts it in place.
+    pub sources: Arc<BTreeMap<String, Settings>>,
     /// The sources that the user describes by rule files, besides those that are bundled.
     pub rules: Rules,
+}
+
+/// What a shop says of the deliveries of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// As [`Context::defaults`], which are stronger.
+    pub defaults: Vec<(&'static str, String)>,
+    /// As [`Context::labels`], which they replace.
+    pub labels: Labels,
 }
 
 /// The labels and tags by which a shop says what a source has no field for. Tags are compared without case.
@@ -55,6 +72,11 @@ impl Default for Labels {
 }
 
 impl Context {
+    /// What a user of this host states, who may append to the ledger: nobody else was asked who that is.
+    pub fn attested(like: Self) -> Self {
+        Self { mode: Mode::Attested, authn_method: "local".to_owned(), ..like }
+    }
+
     /// Deliveries read from files: nobody authenticated them but whoever may read the files.
     pub fn file() -> Self {
         Self {
@@ -65,8 +87,26 @@ impl Context {
             simulated_clock: false,
             defaults: Vec::new(),
             labels: Labels::default(),
+            sources: Arc::default(),
             rules: Rules::default(),
         }
+    }
+
+    /// The context of the deliveries of `source`.
+    pub(crate) fn of(&self, source: &str) -> Cow<'_, Self> {
+        let Some(settings) = self.sources.get(source) else { return Cow::Borrowed(self) };
+        let stated = |name| self.defaults.iter().any(|(column, _)| *column == name);
+        let weaker = settings.defaults.iter().filter(|(name, _)| !stated(*name)).cloned();
+        Cow::Owned(Self {
+            defaults: self.defaults.iter().cloned().chain(weaker).collect(),
+            labels: settings.labels.clone(),
+            ..self.clone()
+        })
+    }
+
+    /// The columns that may have a default: those of the place.
+    pub fn places() -> impl Iterator<Item = &'static str> {
+        COLUMNS.iter().filter(|column| column.group == PLACE).map(|column| column.name)
     }
 
     /// What is kept with a delivery that came another way than in a file, so that it can be mapped again as what it was.
@@ -82,7 +122,7 @@ impl Context {
     /// The context of a delivery that was received so; of one from a file, this one. A mode of a later version is that of a
     /// file: it claims the least.
     pub(crate) fn received(&self, reception: Option<&Reception>) -> Self {
-        let known = [Mode::Push, Mode::Poll];
+        let known = [Mode::Push, Mode::Poll, Mode::Attested];
         let mode = |r: &Reception| known.into_iter().find(|m| m.as_str() == r.ingest_mode);
         match reception.and_then(|r| Some((mode(r)?, r))) {
             None => self.clone(),
@@ -106,6 +146,8 @@ pub enum Mode {
     Poll,
     /// It was read from a file.
     File,
+    /// Somebody of ours stated it.
+    Attested,
 }
 
 impl Mode {
@@ -115,6 +157,7 @@ impl Mode {
             Self::Push => "push",
             Self::Poll => "poll",
             Self::File => "file",
+            Self::Attested => "attested",
         }
     }
 }

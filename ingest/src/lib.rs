@@ -25,7 +25,7 @@ pub mod statement;
 pub mod table;
 mod words;
 
-pub use context::{Context, Labels, Mode};
+pub use context::{Context, Labels, Mode, Settings};
 pub use error::Error;
 pub use mapper::{Mapper, map, mappers};
 pub use rules::{Rule, RuleError, Rules};

@@ -126,13 +126,14 @@ pub(crate) fn map_recognised<'a>(
     delivery: &Delivery,
     context: &'a Context,
 ) -> (Option<&'a str>, Mapped) {
-    let (source, mapped) = match recognised(delivery, context) {
+    match recognised(delivery, context) {
         Ok((mapping, document)) => {
-            (Some(mapping.name()), mapping.map(&document.value, delivery, context))
+            let context = &*context.of(mapping.name());
+            let mapped = mapping.map(&document.value, delivery, context);
+            (Some(mapping.name()), completed(mapped, delivery, context))
         }
-        Err(reject) => (None, refused(reject)),
-    };
-    (source, completed(mapped, delivery, context))
+        Err(reject) => (None, completed(refused(reject), delivery, context)),
+    }
 }
 
 /// What reads a delivery, and its parsed body.

@@ -32,7 +32,7 @@ pub fn sources() -> &'static [Source<'static>] {
 const SOURCES: &[Source<'_>] = &[
     Source {
         name: "native",
-        reads: "one event as one JSON object, keys as the columns of events.md, texts and people in plain; NDJSON or arrays",
+        reads: "one event as one JSON object, keys as the columns of events.md, texts and people in plain, an account of another source as an object of directory, id and name; NDJSON or arrays",
         natural_key: "the event's own `event_id` within its `source_instance`; else time, place and ids that it states",
         authentication: "none of its own",
         rollback: "explicit: events of kind rollback",

@@ -1,8 +1,10 @@
 //! What appends to a log: the writer itself, or a process that asks the writer to.
 
 use crate::checkpoint::Checkpoint;
+use crate::erasure::{Erase, Erased};
 use crate::error::Error;
 use crate::intake::{Receipt, Submission};
+use crate::note::NoteSignature;
 use crate::writer::Ledger;
 
 /// Appends to a log. Each call means what the call of this name of [`Ledger`] means, with its errors.
@@ -21,6 +23,12 @@ pub trait Appender {
 
     /// Says that two pseudonyms are one human and returns the row.
     fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error>;
+
+    /// Stores cosignatures of the head of `size` rows, unless the log has another head by now.
+    fn add_cosignatures(&mut self, size: u64, lines: &[NoteSignature]) -> Result<bool, Error>;
+
+    /// Erases texts, deliveries and identities.
+    fn erase(&mut self, request: &Erase) -> Result<Erased, Error>;
 
     /// Says that the clock is right although it jumped.
     fn confirm_clock(&mut self) -> Result<(), Error>;
@@ -48,6 +56,14 @@ impl Appender for Ledger {
 
     fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {
         Self::link(self, pseudonym, same_as)
+    }
+
+    fn add_cosignatures(&mut self, size: u64, lines: &[NoteSignature]) -> Result<bool, Error> {
+        Self::add_cosignatures(self, size, lines)
+    }
+
+    fn erase(&mut self, request: &Erase) -> Result<Erased, Error> {
+        Self::erase(self, request)
     }
 
     fn confirm_clock(&mut self) -> Result<(), Error> {

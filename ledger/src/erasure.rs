@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use backtrail_schemas::Event;
+use serde::{Deserialize, Serialize};
 
 use crate::entry;
 use crate::error::{Error, Kind};
@@ -14,7 +15,8 @@ use crate::frame::{self, FRAME_OVERHEAD, Frame, Frames};
 use crate::vault::{self, EventRecord, IdentityRecord, QuarantineRecord};
 
 /// What somebody asks to be erased. The reason and the ticket stand in the log for ever.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Erase {
     /// Events, by id; entries about deliveries in quarantine are events too.
     pub events: Vec<String>,
@@ -27,7 +29,8 @@ pub struct Erase {
 }
 
 /// What was erased.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Erased {
     /// The rows of the entries.
     pub entries: Vec<u64>,

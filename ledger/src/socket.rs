@@ -10,6 +10,8 @@
 //! "publish"                                     → {"checkpoint": "<the three lines>"}
 //! "seal" · "confirm_clock"                      → "done"
 //! {"issue_report": {"checkpoint": note, "fields": [["name", "value"], …]}} → {"row": 5}
+//! {"cosign": {"size": 5, "lines": "— w …"}}     → {"stored": true}
+//! {"erase": {"events": ["id", …], "person": …, "reason": …, "ticket": …}} → {"erased": {"entries": [5], "events": …, "shared": …}}
 //! {"link": {"pseudonym": …, "same_as": …}}      → {"row": 5}
 //! anything that failed                          → {"error": {"kind": "retry", "message": "…"}}
 //! ```

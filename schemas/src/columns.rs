@@ -112,7 +112,8 @@ const fn of(
 
 const ENVELOPE: &str = "envelope";
 const ORIGIN: &str = "origin";
-const PLACE: &str = "place";
+/// The group of the columns that say where.
+pub const PLACE: &str = "place";
 const PEOPLE: &str = "people";
 const CHANGE: &str = "change";
 const ROLLBACK: &str = "rollback";

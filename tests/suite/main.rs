@@ -3,13 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+mod beside;
 mod demo;
+mod emit;
 mod errors;
 mod formats;
 mod intake;
 mod intake_bounds;
 mod keys;
 mod kill;
+mod mapping;
+mod pages;
 mod people;
 mod poll;
 mod poll_sources;

@@ -1,4 +1,4 @@
-//! Every shell example of the README and of docs/rules.md runs, in order; what the latter shows is what is printed.
+//! Every shell example of the README and of the pages for users runs, in order; what docs/rules.md shows is what is printed.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,31 +15,74 @@ fn examples(page: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn the_readmes_examples_run() {
+/// A page of the project, by its path from the top.
+fn page(name: &str) -> String {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::read_to_string(top.join(name)).unwrap()
+}
+
+/// A folder with the tool in `bin`.
+fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let bin = dir.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_backtrail-under-test"), bin.join("backtrail"))
         .unwrap();
+    dir
+}
+
+/// Runs a script in `dir`; what it printed, stderr with stdout.
+fn sh(dir: &Path, script: &str) -> String {
+    let script = format!("PATH={}/bin:$PATH\nexec 2>&1\n{script}", dir.display());
+    let output = Command::new("sh").args(["-euc", &script]).current_dir(dir).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{script}\n{said}");
+    said
+}
+
+#[test]
+fn the_readmes_examples_run() {
+    let dir = place();
     ok(dir.path(), ["demo"]);
     let deliveries = dir.path().join("deliveries");
     std::fs::create_dir(&deliveries).unwrap();
     for (name, bytes) in backtrail_samples::story() {
         std::fs::write(deliveries.join(name), bytes).unwrap();
     }
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let examples = examples(&std::fs::read_to_string(top.join("README.md")).unwrap());
+    let examples = examples(&page("README.md"));
     assert!(examples.len() >= 4);
     for example in examples {
-        let output = Command::new("sh")
-            .args(["-euc", &format!("PATH={}:$PATH\n{example}", bin.display())])
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{example}\n{said}");
+        sh(dir.path(), &example);
     }
+}
+
+/// Each statement of the page is a row that is accepted, and what runs in a pipeline is YAML whose script runs.
+#[test]
+fn the_page_of_what_no_source_sends_runs() {
+    let dir = place();
+    let text = page("docs/emit.md");
+    let stated = text.matches("\nbacktrail emit ").count();
+    let said = sh(dir.path(), &examples(&text).join("\n"));
+    assert_eq!(said.matches("accepted native:").count(), stated, "{said}");
+    assert!(stated >= 25 && said.contains("2026-q4-restore,completed,41,done"), "{said}");
+    let blocks: Vec<&str> =
+        text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let yaml = |at: usize| serde_saphyr::from_str::<serde_json::Value>(blocks[at]).unwrap();
+    let (step, job) = (&yaml(0)[0], &yaml(1)["record-smoke-test"]);
+    for (script, setting, what) in [
+        (
+            &step["run"],
+            "PHASE=passed DEPLOYMENT=7 GITHUB_SHA=ab12 GITHUB_RUN_ID=9",
+            "github-9-1-smoke",
+        ),
+        (&job["script"][0], "SMOKE=1 CI_COMMIT_SHA=ab12 CI_PIPELINE_ID=31", "gitlab-31-smoke"),
+    ] {
+        let set = format!("export BACKTRAIL_LEDGER=ledger GITHUB_RUN_ATTEMPT=1 {setting}\n");
+        let said = sh(dir.path(), &(set + script.as_str().unwrap()));
+        assert!(said.contains(&format!("accepted native:default:{what}")), "{said}");
+    }
+    assert!(step["env"]["PHASE"].is_string() && job["when"] == "always");
+    sh(dir.path(), "backtrail verify ledger --vkey ledger.vkey");
 }
 
 /// The `sh` blocks of a page, each with the `text` block that follows it at once.
@@ -54,21 +97,12 @@ fn shown(page: &str) -> Vec<(&str, Option<&str>)> {
 
 #[test]
 fn what_the_page_of_rule_files_shows_is_what_is_printed() {
-    let dir = tempfile::tempdir().unwrap();
-    let bin = dir.path().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_backtrail-under-test"), bin.join("backtrail"))
-        .unwrap();
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let page = std::fs::read_to_string(top.join("docs/rules.md")).unwrap();
+    let dir = place();
+    let page = page("docs/rules.md");
     let blocks = shown(&page);
     assert_eq!((blocks.len(), blocks.iter().filter(|(_, text)| text.is_some()).count()), (4, 2));
     for (block, text) in blocks {
-        let script = format!("PATH={}:$PATH\nexec 2>&1\n{block}", bin.display());
-        let output = Command::new("sh").args(["-euc", &script]).current_dir(dir.path()).output();
-        let output = output.unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{block}\n{said}");
+        let said = sh(dir.path(), block);
         if let Some(text) = text {
             assert_eq!(said, text, "{block}");
         }
@@ -86,8 +120,7 @@ fn a_mistake_in_a_rule_file_is_told_as_the_page_shows() {
     )
     .unwrap();
     let ran = run(dir.path(), ["ingest", "--rules", "my-cd.toml", "--dry-run", "."]);
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let page = std::fs::read_to_string(top.join("docs/rules.md")).unwrap();
+    let page = page("docs/rules.md");
     assert_eq!((ran.exit, ran.out.as_str()), (65, ""));
     assert!(page.contains(&format!("```text\n{}```", ran.err)), "{}", ran.err);
 }

@@ -16,9 +16,9 @@ pub(crate) fn anchor(global: &Global, args: &Anchor) -> Result<(), Failure> {
             "name a policy whose witnesses have URLs as `[ledger] policy`, or folders as `[[ledger.anchor]] path`, in backtrail.toml",
         ));
     }
-    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
     let head = ledger.publish()?;
-    let keys = super::keys::current(&ledger);
+    let keys = ledger.keys(&dir)?;
     let add = |size, lines: &[_]| ledger.add_cosignatures(size, lines);
     let unreached = outside.submit(&dir, &keys, add)? + outside.copy(&dir, &keys)?;
     if unreached > 0 {

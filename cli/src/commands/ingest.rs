@@ -9,13 +9,12 @@ use backtrail_schemas::columns::{Type, column as column_of};
 use backtrail_schemas::{Draft, Identity};
 use serde_json::json;
 
-use super::sources::own_rules;
 use crate::args::{Ack, Global, Ingest, IngestFormat};
 use crate::config::Config;
 use crate::exit::{Failure, NO, USAGE};
 use crate::output::{Out, say, talks_to_terminal};
 use crate::outside::Outside;
-use crate::session;
+use crate::{mapping, session};
 
 /// `ingest`
 pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
@@ -25,9 +24,9 @@ pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
             .hint("add --format ndjson"));
     }
     let config = Config::read(global)?;
-    let rules = own_rules(&config, &args.rules.rules)?;
-    check_source(&args.source, &rules)?;
-    let context = Context { rules, ..Context::file() };
+    let context = mapping::context(&config, &args.rules.rules)?;
+    check_source(&args.source, &context.rules)?;
+    let context = Context { defaults: defaults(&args.defaults)?, ..context };
     if args.dry_run {
         return dry_run(args, context);
     }
@@ -52,6 +51,16 @@ pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
         say("hint: `backtrail quarantine list` shows why");
     }
     if args.fail_on.is_some() && totals.quarantined > 0 { Err(Failure::silent(NO)) } else { Ok(()) }
+}
+
+/// The columns of `--default`.
+fn defaults(pairs: &[String]) -> Result<Vec<(&'static str, String)>, Failure> {
+    let one = |pair: &String| match pair.split_once('=') {
+        Some((name, text)) => mapping::default(name, text),
+        None => Err(Failure::new(USAGE, format_args!("`{pair}` is not COLUMN=VALUE"))
+            .hint("write it like --default service=shop")),
+    };
+    pairs.iter().map(one).collect()
 }
 
 fn check_source(name: &str, own: &Rules) -> Result<(), Failure> {

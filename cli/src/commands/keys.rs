@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use backtrail_ledger::socket::Client;
 use backtrail_ledger::{
-    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Vkey, retention,
+    Appender, Clock, DEMO_SEED, FileSigner, InitOptions, Kind, Ledger, Signer, Snapshot, Vkey,
+    retention,
 };
 
 use crate::args::{Global, Init, Seal};
@@ -128,6 +129,14 @@ impl DerefMut for Writer {
 }
 
 impl Writer {
+    /// The keys that sign for the ledger, which lies in `dir`.
+    pub(crate) fn keys(&self, dir: &Path) -> Result<Vec<Vkey>, Failure> {
+        Ok(match self {
+            Self::Own(ledger) => current(ledger),
+            Self::Server(_) => Snapshot::open(dir, None)?.keys()?.current().cloned().collect(),
+        })
+    }
+
     /// Has the published head cosigned; a server sees to its heads itself.
     pub(crate) fn submit(&mut self, outside: &Outside, dir: &Path) -> Result<(), Failure> {
         let Self::Own(ledger) = self else { return Ok(()) };
@@ -175,6 +184,11 @@ pub(crate) fn open(config: &Config, dir: &Path, key: Option<&PathBuf>) -> Result
     Outside::read(config)?.consult(dir, &signers::vkeys(&signers))?;
     Ledger::open(dir, signers, Arc::new(SystemClock::default())).map_err(|error| {
         let failure = Failure::from(error);
+        if failure.exit == TRY_LATER && Client::connect(dir).is_ok() {
+            return failure.hint(
+                "a server holds the ledger, and this needs it alone: stop the server, run this, start the server again",
+            );
+        }
         if dir.join("state/head").exists() {
             return failure;
         }

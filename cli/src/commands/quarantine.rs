@@ -13,7 +13,7 @@ use crate::args::{CountsFormat, Formatted, Global, Quarantine, QuarantineRetry, 
 use crate::config::Config;
 use crate::exit::{Failure, NO_INPUT, USAGE};
 use crate::output::{Out, say};
-use crate::rows;
+use crate::{mapping, rows};
 
 /// `quarantine list`, `show` and `retry`
 pub(crate) fn quarantine(global: &Global, what: &Quarantine) -> Result<(), Failure> {
@@ -117,11 +117,8 @@ fn retry(global: &Global, args: &QuarantineRetry) -> Result<(), Failure> {
         args.ids.iter().map(|id| one(&found, id)).collect::<Result<Vec<_>, _>>()?
     };
     let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
-    let context = Context {
-        simulated_clock: ledger.simulated_clock(),
-        rules: super::sources::own_rules(&config, &[])?,
-        ..Context::file()
-    };
+    let context =
+        Context { simulated_clock: ledger.simulated_clock(), ..mapping::context(&config, &[])? };
     let totals = backtrail_ingest::retry(&mut *ledger, &context, wanted.into_iter().map(delivery))?;
     let mut out = Out::new();
     match args.format {

@@ -46,8 +46,10 @@ pub(crate) fn erase(global: &Global, args: &args::Erase) -> Result<(), Failure> 
         reason: args.reason.clone(),
         ticket: args.ticket.clone(),
     };
-    let mut ledger = super::keys::open(&config, &dir, args.key.key.as_ref())?;
+    let mut ledger = super::keys::appender(&config, &dir, args.key.key.as_ref())?;
     if let Some(person) = &args.person {
+        // What was appended a moment ago may name the person, too.
+        ledger.publish()?;
         let named = named_by(&Snapshot::open(&dir, None)?, person)?;
         if args.with_events {
             request.events.extend(named);
@@ -60,8 +62,8 @@ pub(crate) fn erase(global: &Global, args: &args::Erase) -> Result<(), Failure> 
         }
     }
     let done = ledger.erase(&request)?;
-    super::keys::submit(&Outside::read(&config)?, &dir, &mut ledger)?;
-    let head = ledger.checkpoint();
+    let head = ledger.publish()?;
+    ledger.submit(&Outside::read(&config)?, &dir)?;
     let mut out = Out::new();
     let entries: Vec<String> = done.entries.iter().map(u64::to_string).collect();
     out.line(format_args!(

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::limits::{RATE_DEFAULT_PER_S, RATE_PER_S, SECRET_FILE_BYTES_MAX};
 use super::rate::Bucket;
-use crate::commands::sources::own_rules;
 use crate::config::Config;
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
+use crate::mapping::{self, LabelsSection};
 use crate::poll::PollSection;
 use crate::session::nearest;
 
@@ -33,6 +33,10 @@ pub(crate) struct SourceSection {
     #[serde(default)]
     origins: Vec<String>,
     rate_per_s: Option<u32>,
+    /// Columns of the place that deliveries do not state.
+    #[serde(default)]
+    pub(crate) defaults: BTreeMap<String, String>,
+    pub(crate) labels: Option<LabelsSection>,
     /// The rule file that describes the source.
     pub(crate) rules: Option<PathBuf>,
     /// How its API is asked.
@@ -64,7 +68,7 @@ pub(super) fn endpoints(
     config: &Config,
     client_ca: bool,
 ) -> Result<BTreeMap<String, Endpoint>, Failure> {
-    let context = Context { mode: Mode::Push, rules: own_rules(config, &[])?, ..Context::file() };
+    let context = Context { mode: Mode::Push, ..mapping::context(config, &[])? };
     let open = config.sources.iter().filter(|(_, section)| section.may_send());
     let one = |(name, section): (&String, &SourceSection)| {
         Ok((name.clone(), section.endpoint(name, config.base(), client_ca, &context)?))
@@ -76,7 +80,13 @@ impl SourceSection {
     /// A section that only describes a source, or how it is asked, opens nothing.
     fn may_send(&self) -> bool {
         let credentials = !self.secrets.is_empty() || !self.clients.is_empty();
-        (self.rules.is_none() && self.poll.is_none()) || self.scheme.is_some() || credentials
+        let described = self.rules.is_some() || self.poll.is_some() || self.describes();
+        !described || self.scheme.is_some() || credentials
+    }
+
+    /// Whether it says how deliveries are mapped.
+    pub(crate) fn describes(&self) -> bool {
+        !self.defaults.is_empty() || self.labels.is_some()
     }
 
     fn endpoint(

@@ -228,15 +228,39 @@ fn people(
     column: &Column,
     directory: &str,
 ) -> Result<(), Reject> {
-    let accounts = match column.ty {
-        Type::StringList => texts(node)?,
-        _ => node.text()?.map(str::to_owned).into_iter().collect(),
+    let stated = match column.ty {
+        Type::StringList => node.items()?,
+        _ => vec![node.clone()],
     };
-    for account in accounts {
-        let who = identity(&account, directory).map_err(|what| node.refuse("bad_value", what))?;
+    for account in stated {
+        let who = match (account.value(), account.text()) {
+            (Some(Value::Object(_)), _) => known_elsewhere(&account)?,
+            (_, Ok(Some(text))) => {
+                identity(text, directory).map_err(|what| account.refuse("bad_value", what))?
+            }
+            (_, Ok(None)) => continue,
+            (_, Err(reject)) => return Err(reject),
+        };
         draft.people.push((column.name, who));
     }
     Ok(())
+}
+
+/// An account of another directory, such as `{"directory": "github", "id": "8841", "name": "mei"}`: whoever states it says
+/// that it is the same account.
+fn known_elsewhere(node: &Node<'_>) -> Result<Identity, Reject> {
+    if let Some(Value::Object(members)) = node.value() {
+        let unknown =
+            members.keys().find(|key| !["directory", "id", "name"].contains(&key.as_str()));
+        if let Some(key) = unknown {
+            return Err(node.get(key).refuse("unknown_field", "is not said of a person"));
+        }
+    }
+    Ok(Identity::Person {
+        directory: node.get("directory").required_text()?.to_owned(),
+        id: node.get("id").required_id()?,
+        name: node.get("name").text()?.map(str::to_owned),
+    })
 }
 
 /// `bot:x` is automation, `vendor:x` a vendor, anything else a person's account in the directory.

@@ -138,3 +138,32 @@ fn a_native_event_without_an_id_has_the_id_of_its_content() {
         "native:plant-2:github:00"
     );
 }
+
+/// A native event may name the account that another source knows, so that both are one person.
+#[test]
+fn a_native_event_names_accounts_of_other_directories() {
+    let event = |approver: Value| {
+        let event = json!({"kind": "rollback", "phase": "approved", "occurred_at": "2026-04-02T09:12:00Z",
+            "approver": approver, "authors": [{"directory": "github", "id": 9}, "mira"]});
+        mapped(&Delivery { body: event.to_string().into_bytes(), ..Delivery::default() })
+    };
+    let named = event(json!({"directory": "github", "id": "41", "name": "Mira"}));
+    let people: Vec<String> =
+        named.drafts[0].people.iter().map(|(column, who)| format!("{column} {who:?}")).collect();
+    assert_eq!(
+        people,
+        [
+            r#"approver Person { directory: "github", id: "41", name: Some("Mira") }"#,
+            r#"authors Person { directory: "github", id: "9", name: None }"#,
+            r#"authors Person { directory: "native:default", id: "mira", name: None }"#,
+        ]
+    );
+    for (bad, place) in [
+        (json!({"directory": "github"}), "$.approver.id"),
+        (json!({"id": "41"}), "$.approver.directory"),
+        (json!({"directory": "github", "id": "41", "mail": "x"}), "$.approver.mail"),
+        (json!(["41"]), "$.approver"),
+    ] {
+        assert!(event(bad).rejects[0].reason.contains(place), "{place}");
+    }
+}

@@ -9,9 +9,11 @@ use super::wire::{self, Answer, Request};
 use super::{address, receive, send};
 use crate::appender::Appender;
 use crate::checkpoint::Checkpoint;
+use crate::erasure::{Erase, Erased};
 use crate::error::{Error, Kind};
 use crate::intake::{Receipt, Submission};
 use crate::limits::{ANSWER_PATIENCE_S, MESSAGE_BYTES_MAX, SOCKET_PATIENCE_S};
+use crate::note::NoteSignature;
 
 /// Bytes that a request has beyond its submissions.
 const FRAMING_BYTES: usize = 64;
@@ -164,6 +166,24 @@ impl Appender for Client {
 
     fn link(&mut self, pseudonym: &str, same_as: &str) -> Result<u64, Error> {
         self.row(&Request::Link { pseudonym: pseudonym.to_owned(), same_as: same_as.to_owned() })
+    }
+
+    fn add_cosignatures(&mut self, size: u64, lines: &[NoteSignature]) -> Result<bool, Error> {
+        if lines.is_empty() {
+            return Ok(false);
+        }
+        let lines = lines.iter().map(NoteSignature::to_string).collect();
+        match self.ask(&serialise(&Request::Cosign { size, lines }))? {
+            Answer::Stored(stored) => Ok(stored),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    fn erase(&mut self, request: &Erase) -> Result<Erased, Error> {
+        match self.ask(&serialise(&Request::Erase(request.clone())))? {
+            Answer::Erased(erased) => Ok(erased),
+            other => Err(self.unexpected(&other)),
+        }
     }
 
     fn confirm_clock(&mut self) -> Result<(), Error> {

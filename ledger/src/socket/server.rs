@@ -15,6 +15,7 @@ use super::{PATH, address, receive, send};
 use crate::error::{Error, Kind};
 use crate::intake::Submission;
 use crate::limits::{SOCKET_CONNECTIONS_MAX, SOCKET_PATIENCE_S, STOP_PATIENCE_S};
+use crate::note::signature_lines;
 use crate::shared::SharedLedger;
 
 /// The socket of a ledger whose writer is in this process. It goes away when this is dropped.
@@ -161,6 +162,11 @@ fn carry_out(ledger: &SharedLedger, request: Request) -> Result<Answer, Error> {
                 fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             Answer::Row(ledger.lock().issue_report(&checkpoint, &fields)?)
         }
+        Request::Cosign { size, lines } => {
+            let lines = signature_lines(&lines).map_err(|e| Error::reject(e.to_string()))?;
+            Answer::Stored(ledger.lock().add_cosignatures(size, &lines)?)
+        }
+        Request::Erase(request) => Answer::Erased(ledger.lock().erase(&request)?),
         Request::Link { pseudonym, same_as } => {
             Answer::Row(ledger.lock().link(&pseudonym, &same_as)?)
         }

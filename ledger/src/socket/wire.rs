@@ -7,6 +7,7 @@ use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reception, Reject, le
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::erasure::{Erase, Erased};
 use crate::error::{Error, Kind};
 use crate::intake::{self, QuarantineId};
 
@@ -21,6 +22,8 @@ pub(super) enum Request {
     ConfirmClock,
     IssueReport { checkpoint: String, fields: Vec<(String, String)> },
     Link { pseudonym: String, same_as: String },
+    Cosign { size: u64, lines: String },
+    Erase(Erase),
 }
 
 /// What is answered.
@@ -32,6 +35,8 @@ pub(super) enum Answer {
     Checkpoint(String),
     Row(u64),
     Done,
+    Stored(bool),
+    Erased(Erased),
     Error { kind: String, message: String },
 }
 
@@ -248,6 +253,7 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::Missing, "missing"),
     (Kind::Clock, "clock"),
     (Kind::Tampered, "tampered"),
+    (Kind::RolledBack, "rolled_back"),
 ];
 
 /// The answer that tells of an error.

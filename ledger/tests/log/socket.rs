@@ -9,7 +9,7 @@ use std::sync::Arc;
 use backtrail_ledger::limits::{MESSAGE_BYTES_MAX, SOCKET_CONNECTIONS_MAX};
 use backtrail_ledger::socket::{Client, Server};
 use backtrail_ledger::verify::{VerifyOptions, verify};
-use backtrail_ledger::{Appender, Kind, SharedLedger, Submission};
+use backtrail_ledger::{Appender, Erase, Kind, NoteSignature, SharedLedger, Submission};
 
 use crate::support::{Folder, draft, files, of, rejected, submission, vkey};
 
@@ -52,6 +52,19 @@ fn feed(appender: &mut dyn Appender, ledger: &Path) -> Vec<String> {
         let refused = appender.issue_report(note, &[("report_id", id)]).unwrap_err();
         assert_eq!(refused.kind(), Kind::Reject, "{refused}");
         told.push(refused.to_string());
+    }
+    let erase = |id: &str| Erase {
+        events: vec![id.to_owned()],
+        reason: "a secret".to_owned(),
+        ticket: Some("T-1".to_owned()),
+        ..Erase::default()
+    };
+    told.push(format!("{:?}", appender.erase(&erase("test:3"))));
+    told.push(appender.erase(&erase("test:nobody")).unwrap_err().to_string());
+    let size = appender.publish().unwrap().size;
+    let line = NoteSignature { name: "w".into(), key_id: [1; 4], signature: vec![7; 72] };
+    for (size, lines) in [(size, &[][..]), (size - 1, &[line.clone()]), (size, &[line])] {
+        told.push(format!("{:?}", appender.add_cosignatures(size, lines)));
     }
     appender.confirm_clock().unwrap();
     appender.seal().unwrap();
@@ -129,7 +142,7 @@ fn nonsense_is_refused_and_appends_nothing() {
     for (bytes, answered) in [
         (whole("\"hello\""), true),
         (whole("{}"), true),
-        (whole("\"erase\""), true),
+        (whole("{\"erase\":{\"events\":[\"test:1\"]}}"), true),
         (whole("{\"hello\":1}"), true),
         (whole("\u{0}\u{1}"), true),
         (whole(&"[".repeat(100_000)), true),
