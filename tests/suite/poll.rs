@@ -107,7 +107,7 @@ fn webhooks() -> Vec<Value> {
     deliveries
 }
 
-const KEYS: &str = "of = ['shop/cart']\nhooks = { 'shop/cart' = 77 }\nincident_label = 'outage'";
+const KEYS: &str = "of = ['shop/cart']\nhooks = { 'shop/cart' = 77 }\n[sources.github.labels]\nincident = 'outage'";
 const SPAN: [&str; 4] = ["--since", "2025-05-01", "--until", "2025-05-04"];
 
 fn state_of_controls(dir: &std::path::Path, out: &str) -> (String, Vec<Value>) {
@@ -170,7 +170,7 @@ fn what_pushes_missed_is_told_until_nothing_is() {
 #[test]
 fn a_silent_source_is_told_once_and_not_reconciled() {
     let api = Api::start(github);
-    let dir = world("github", &api, &format!("{KEYS}\nsilent_after_h = 24"));
+    let dir = world("github", &api, &format!("silent_after_h = 24\n{KEYS}"));
     let dir = dir.path();
     push(dir, &webhooks());
     for said in

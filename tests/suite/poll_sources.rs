@@ -286,8 +286,9 @@ fn the_configs_of_the_page_are_read() {
         let dir = world(source, &api, "");
         let other = |line: &&str| !line.starts_with("api = ");
         let kept: Vec<&str> = example.lines().filter(other).collect();
+        let own = format!(".poll]\napi = '{}'", api.address);
         let config =
-            format!("[ledger]\npath = 'ledger'\n{}\napi = '{}'\n", kept.join("\n"), api.address);
+            format!("[ledger]\npath = 'ledger'\n{}\n", kept.join("\n")).replace(".poll]", &own);
         let config = config.replace("/etc/backtrail/", "./");
         std::fs::write(dir.path().join("backtrail.toml"), config).unwrap();
         for file in ["gitlab.token", "servicenow.password"] {

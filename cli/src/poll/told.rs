@@ -147,6 +147,7 @@ impl Question<'_> {
             received_at: Some(self.now),
             source: Some(self.access.api.source.to_owned()),
             body: body.to_string().into_bytes(),
+            reception: self.context.reception(),
             ..Delivery::default()
         };
         let mapped = Mapped { drafts, ..Mapped::default() };
