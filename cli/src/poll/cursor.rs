@@ -20,7 +20,7 @@ use crate::exit::{BAD_INPUT, Failure, TRY_LATER, USAGE, unreadable, unwritable};
 pub(super) struct Cursor {
     /// Every change before it was read.
     until: Option<String>,
-    /// Every day before it was counted.
+    /// Every day before it was read as a whole, or in parts that do not count.
     counted_until: Option<String>,
     /// The size of the log before what was not judged yet was read.
     pub(super) untold_since: Option<u64>,
@@ -103,8 +103,8 @@ impl Cursor {
         Ok((from < until).then_some(Window { from, until }))
     }
 
-    /// After `window` was read wholly; `counted` if its days were.
-    pub(super) fn advance(&mut self, window: Window, counted: bool) -> Result<(), Failure> {
+    /// After `window` was read wholly.
+    pub(super) fn advance(&mut self, window: Window) -> Result<(), Failure> {
         self.walk = None;
         let later = |known: &Option<String>, from: Timestamp, to: Timestamp| {
             let known = known.as_deref().map(instant).transpose()?;
@@ -116,9 +116,7 @@ impl Cursor {
         if let Some(until) = later(&self.until, window.from, window.until)? {
             self.until = Some(until);
         }
-        let counts = counted || self.counted_until.is_none();
-        if counts && let Some(day) = later(&self.counted_until, window.from, day_of(window.until))?
-        {
+        if let Some(day) = later(&self.counted_until, window.from, day_of(window.until))? {
             self.counted_until = Some(day);
         }
         Ok(())
@@ -229,7 +227,7 @@ mod tests {
         assert_eq!(first, window("2025-04-30T12:00:00Z", "2025-05-02T10:00:00Z"));
         let whole: Vec<Window> = days(first).collect();
         assert_eq!(whole, [window("2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z")]);
-        cursor.advance(first, true).unwrap();
+        cursor.advance(first).unwrap();
         // The same day: an hour again. The next day: all of the day that ended.
         for (now, from) in [
             ("2025-05-02T11:05:00Z", "2025-05-02T09:00:00Z"),
@@ -247,18 +245,15 @@ mod tests {
     #[test]
     fn a_window_after_a_hole_does_not_move_the_cursor() {
         let mut cursor = Cursor::default();
-        cursor.advance(window("2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z"), true).unwrap();
+        cursor.advance(window("2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z")).unwrap();
         let before = cursor.clone();
-        cursor.advance(window("2025-05-03T00:00:00Z", "2025-05-04T00:00:00Z"), true).unwrap();
+        cursor.advance(window("2025-05-03T00:00:00Z", "2025-05-04T00:00:00Z")).unwrap();
         assert_eq!(cursor, before);
-        cursor.advance(window("2025-04-01T00:00:00Z", "2025-04-02T00:00:00Z"), true).unwrap();
+        cursor.advance(window("2025-04-01T00:00:00Z", "2025-04-02T00:00:00Z")).unwrap();
         assert_eq!(cursor, before);
-        // What was resumed was not counted.
-        cursor.advance(window("2025-05-01T12:00:00Z", "2025-05-03T00:00:00Z"), false).unwrap();
-        assert_eq!(
-            (cursor.until.as_deref(), cursor.counted_until),
-            (Some("2025-05-03T00:00:00.000000Z"), before.counted_until)
-        );
+        cursor.advance(window("2025-05-01T12:00:00Z", "2025-05-03T01:00:00Z")).unwrap();
+        assert_eq!(cursor.until.as_deref(), Some("2025-05-03T01:00:00.000000Z"));
+        assert_eq!(cursor.counted_until.as_deref(), Some("2025-05-03T00:00:00.000000Z"));
     }
 
     #[test]
@@ -267,7 +262,7 @@ mod tests {
         let ledger = dir.join("ledger");
         let (kept, mut cursor) = Kept::open(&ledger, "github").unwrap();
         assert_eq!(Kept::open(&ledger, "github").err().map(|e| e.exit), Some(TRY_LATER));
-        cursor.advance(window("2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z"), true).unwrap();
+        cursor.advance(window("2025-05-01T00:00:00Z", "2025-05-02T00:00:00Z")).unwrap();
         kept.save(&cursor).unwrap();
         drop(kept);
         assert_eq!(Kept::open(&ledger, "github").unwrap().1, cursor);

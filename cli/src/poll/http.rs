@@ -8,7 +8,7 @@ use ureq::Agent;
 
 use super::limits::{ANSWER_BYTES_MAX, ATTEMPTS, PAGES_MAX, PAUSE_MAX, REQUEST_MAX};
 use super::pause::{Limits, backoff, is_passing};
-use super::plan::{List, More, Next, Page, Total, next_link};
+use super::plan::{List, More, Next, Page, next_link};
 use super::section::Access;
 use crate::exit::{BAD_INPUT, Failure, TRY_LATER, UNAVAILABLE};
 use crate::output::say;
@@ -33,7 +33,6 @@ pub(super) struct Answer {
 struct Response {
     status: u16,
     link: Option<String>,
-    total: Option<String>,
     limits: Limits,
     body: Vec<u8>,
 }
@@ -53,7 +52,7 @@ impl<'a> Client<'a> {
 
     /// The page of `list` at `path`.
     pub(super) fn page(&mut self, list: &List, path: &str) -> Result<Answer, Failure> {
-        let response = self.patiently(list, path)?;
+        let response = self.patiently(path)?;
         let wrong = |what: &str| self.failure(UNAVAILABLE, path, what);
         let body: Value = backtrail_schemas::json::parse(&response.body).map_err(|e| {
             wrong(&format!("answered no JSON: {e}"))
@@ -76,16 +75,12 @@ impl<'a> Client<'a> {
             }
             _ => header.contains("rel=\"next\""),
         };
-        let total = match list.total {
-            Some(Total::Body(pointer)) => body.pointer(pointer).and_then(Value::as_u64),
-            Some(Total::Header(_)) => response.total.and_then(|text| text.trim().parse().ok()),
-            None => None,
-        };
+        let total = list.total.and_then(|pointer| body.pointer(pointer)?.as_u64());
         Ok(Answer { page: Page { elements, link, more }, total })
     }
 
     /// Asks until there is an answer, as often and as late as the source and our limits allow.
-    fn patiently(&mut self, list: &List, path: &str) -> Result<Response, Failure> {
+    fn patiently(&mut self, path: &str) -> Result<Response, Failure> {
         if self.pages == PAGES_MAX {
             return Err(self
                 .failure(TRY_LATER, path, &format!("was not asked: {PAGES_MAX} pages were read"))
@@ -95,7 +90,7 @@ impl<'a> Client<'a> {
         let mut failed = 0;
         loop {
             self.wait(path, 0, "the source allows no request before that")?;
-            let answer = self.once(list, path);
+            let answer = self.once(path);
             failed += 1;
             let why = match answer {
                 Ok(response) => {
@@ -141,7 +136,7 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    fn once(&self, list: &List, path: &str) -> Result<Response, String> {
+    fn once(&self, path: &str) -> Result<Response, String> {
         let mut request = self.agent.get(format!("{}{path}", self.access.address));
         for (name, value) in &self.access.headers {
             request = request.header(*name, value);
@@ -150,14 +145,10 @@ impl<'a> Client<'a> {
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
         let limits = Limits::read(header);
         let link = header("link").map(str::to_owned);
-        let total = match list.total {
-            Some(Total::Header(name)) => header(name).map(str::to_owned),
-            _ => None,
-        };
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let body = body.map_err(|e| format!("answered {status}, and then: {e}"))?;
-        Ok(Response { status, link, total, limits, body })
+        Ok(Response { status, link, limits, body })
     }
 
     fn refused(&self, path: &str, status: u16) -> Failure {

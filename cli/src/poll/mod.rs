@@ -15,7 +15,7 @@ mod walk;
 
 use std::path::Path;
 
-use backtrail_ingest::{Context, Labels, Mode};
+use backtrail_ingest::{Context, Mode};
 use backtrail_ledger::Clock;
 use backtrail_schemas::{Mapped, Timestamp};
 
@@ -29,6 +29,7 @@ use crate::clock::SystemClock;
 use crate::commands::keys::Writer;
 use crate::config::Config;
 use crate::exit::{Failure, NO_INPUT, USAGE};
+use crate::mapping;
 use crate::output::say;
 use crate::session::nearest;
 
@@ -60,12 +61,15 @@ pub(crate) fn poll(
     let since = *cursor.untold_since.get_or_insert(told::size(asked.dir)?);
     cursor.walk = Some(walk);
     kept.save(&cursor)?;
-    let context = context(&access, ledger.simulated_clock());
+    let context = asked.context(&access, ledger.simulated_clock())?;
     let client = Client::new(&access, &clock);
     let sink = Sink::Ledger(&mut *ledger);
     let read =
         Reading::new((&access, window), (&context, now), client, sink, Some((&kept, &mut cursor)))
-            .run()?;
+            .run();
+    // Of a reading that failed, too: whoever asks the log sees what it brought.
+    ledger.publish()?;
+    let mut read = read?;
     let question = Question {
         config: asked.config,
         dir: asked.dir,
@@ -76,9 +80,9 @@ pub(crate) fn poll(
         since,
     };
     let told = question.conclude(&mut *ledger, &read)?;
-    ledger.publish()?;
+    read.totals.checkpoint = Some(ledger.publish()?.size);
     cursor.untold_since = None;
-    cursor.advance(window, read.counted)?;
+    cursor.advance(window)?;
     kept.save(&cursor)?;
     ledger.submit(&crate::outside::Outside::read(asked.config)?, asked.dir)?;
     Ok(Some(Done { source: access.api.source, window, read, told }))
@@ -94,7 +98,7 @@ pub(crate) fn preview(
     let clock = SystemClock::default();
     let now = clock.now();
     let Some(window) = cursor.window(asked.since, asked.until, now)? else { return Ok(None) };
-    let context = context(&access, false);
+    let context = asked.context(&access, false)?;
     let client = Client::new(&access, &clock);
     let reading = Reading::new((&access, window), (&context, now), client, Sink::Shown(show), None);
     Ok(Some(reading.run()?.totals))
@@ -115,7 +119,21 @@ impl Poll<'_> {
             Failure::new(NO_INPUT, format_args!("the config has no [sources.{}.poll]", api.source))
                 .hint("docs/polling.md has an example for each source")
         })?;
-        section.access(api, self.config.base())
+        let mapped = mapping::context(self.config, &[])?;
+        let labels = mapped.sources.get(api.source).map_or(&mapped.labels, |own| &own.labels);
+        section.access(api, self.config.base(), &labels.incident)
+    }
+
+    /// How what is read is mapped.
+    fn context(&self, access: &Access, simulated_clock: bool) -> Result<Context, Failure> {
+        let verified = access.address.starts_with("https://");
+        Ok(Context {
+            mode: Mode::Poll,
+            authn_method: if verified { "tls" } else { "none" }.to_owned(),
+            authn_verified: verified,
+            simulated_clock,
+            ..mapping::context(self.config, &[])?
+        })
     }
 
     /// The reading that was interrupted, unless another one is asked for, else a new one.
@@ -138,17 +156,5 @@ impl Poll<'_> {
         }
         let window = cursor.window(self.since, self.until, now)?;
         Ok(window.map(|window| Walk::new(window, lists)))
-    }
-}
-
-fn context(access: &Access, simulated_clock: bool) -> Context {
-    let verified = access.address.starts_with("https://");
-    Context {
-        mode: Mode::Poll,
-        authn_method: if verified { "tls" } else { "none" }.to_owned(),
-        authn_verified: verified,
-        simulated_clock,
-        labels: Labels { incident: access.incident_label.clone(), ..Labels::default() },
-        ..Context::file()
     }
 }

@@ -53,8 +53,8 @@ pub(super) struct List {
     pub(super) next: Next,
     /// How many elements a page has, if it is full.
     pub(super) per_page: usize,
-    /// Where the answer says how many there are in all.
-    pub(super) total: Option<Total>,
+    /// Where the answer says how many there are in all, as a JSON pointer.
+    pub(super) total: Option<&'static str>,
     /// How much earlier than the window an element may have been made that changed in it, in seconds.
     pub(super) early_s: i64,
     /// Elements with this are something else.
@@ -105,15 +105,6 @@ pub(super) enum More {
     /// By a `Link` to the next one. It may then have fewer elements than it takes places: those that the account may not
     /// see are left out.
     Linked,
-}
-
-/// Where an answer states the length of the whole list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Total {
-    /// A header.
-    Header(&'static str),
-    /// A pointer into the answer.
-    Body(&'static str),
 }
 
 /// What becomes of elements.
@@ -218,12 +209,12 @@ impl Ask {
         if !full && !page.more {
             return None;
         }
-        let last = page.elements.iter().filter_map(|one| changed(list, one)).max();
-        if last.is_some_and(|at| at >= window.until) {
+        let newest = page.elements.iter().filter_map(|one| changed(list, one)).max();
+        if newest.is_some_and(|at| at >= window.until) {
             return None;
         }
         // One second earlier: lists round, and some compare with "later than".
-        let since = last.map_or(self.since, |at| earlier(at, 1));
+        let since = newest.map_or(self.since, |at| earlier(at, 1));
         if since > self.since {
             return Some(Self { since, skip: 0, link: None });
         }

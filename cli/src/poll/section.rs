@@ -32,8 +32,6 @@ pub(crate) struct PollSection {
     /// The number of the webhook of a repository, whose deliveries are read.
     #[serde(default)]
     hooks: BTreeMap<String, u64>,
-    /// The label of issues that are incidents.
-    incident_label: Option<String>,
     /// After how many hours without a push a source that pushed before is called silent.
     silent_after_h: Option<i64>,
 }
@@ -44,15 +42,20 @@ pub(super) struct Access {
     /// Without a slash at the end.
     pub(super) address: String,
     pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) incident_label: String,
+    incident_label: String,
     pub(super) silent_after_h: Option<i64>,
     of: Vec<String>,
     hooks: BTreeMap<String, u64>,
 }
 
 impl PollSection {
-    /// What the section gives for `api`; relative paths start from `base`.
-    pub(super) fn access(&self, api: &'static Api, base: &Path) -> Result<Access, Failure> {
+    /// What the section gives for `api`; relative paths start from `base`, and issues with `incident_label` are incidents.
+    pub(super) fn access(
+        &self,
+        api: &'static Api,
+        base: &Path,
+        incident_label: &str,
+    ) -> Result<Access, Failure> {
         let name = api.source;
         let wrong =
             |what: String| Failure::new(BAD_INPUT, format_args!("[sources.{name}.poll]: {what}"));
@@ -87,7 +90,7 @@ impl PollSection {
             api,
             address,
             headers: self.headers(api, base)?,
-            incident_label: self.incident_label.clone().unwrap_or_else(|| "incident".to_owned()),
+            incident_label: incident_label.to_owned(),
             silent_after_h: self.silent_after_h,
             of: self.of.clone(),
             hooks: self.hooks.clone(),
@@ -113,7 +116,7 @@ impl PollSection {
                 headers.push(("authorization", format!("Basic {both}")));
             }
             (Auth::BasicOrBearer, None) => {
-                headers.push(("authorization", format!("Bearer {token}")))
+                headers.push(("authorization", format!("Bearer {token}")));
             }
             (Auth::Headers(first, second), _) => {
                 headers.push((first, token));

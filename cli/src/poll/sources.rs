@@ -1,6 +1,6 @@
 //! The APIs that are polled, as data.
 
-use super::plan::{Api, Auth, List, More, Next, Order, Purpose, Times, Total};
+use super::plan::{Api, Auth, List, More, Next, Order, Purpose, Times};
 
 /// The API of a source, if it can be polled.
 pub(super) fn api(source: &str) -> Option<&'static Api> {
@@ -75,6 +75,14 @@ const APIS: &[Api] = &[
         parts: None,
         lists: &[DATADOG_INCIDENTS],
     },
+    Api {
+        source: "sentry",
+        address: Some("https://sentry.io"),
+        headers: &[("accept", "application/json")],
+        auth: Auth::Scheme("Bearer"),
+        parts: Some("organisations, by their slug"),
+        lists: &[SENTRY_RELEASES],
+    },
 ];
 
 /// The newest first, by when they were made. A status changes a deployment, and one of an old deployment (a later one makes
@@ -100,7 +108,7 @@ const GITHUB_RUNS: List = List {
     name: "workflow runs",
     path: "/repos/{of}/actions/runs?per_page=100&created={from}..{until}",
     elements: "/workflow_runs",
-    total: Some(Total::Body("/total_count")),
+    total: Some("/total_count"),
     early_s: 3 * DAY_S,
     ..LIST
 };
@@ -126,7 +134,6 @@ const GITLAB_DEPLOYMENTS: List = List {
     name: "deployments",
     path: "/projects/{project}/deployments?order_by=updated_at&sort=asc&updated_after={from}&page={page}&per_page=100",
     order: Order::Changed,
-    total: Some(Total::Header("x-total")),
     ..LIST
 };
 
@@ -134,7 +141,6 @@ const GITLAB_INCIDENTS: List = List {
     name: "incidents",
     path: "/projects/{project}/issues?issue_type=incident&scope=all&order_by=updated_at&sort=asc&updated_after={from}&page={page}&per_page=100",
     order: Order::Changed,
-    total: Some(Total::Header("x-total")),
     ..LIST
 };
 
@@ -146,7 +152,7 @@ const PAGERDUTY_ENTRIES: List = List {
     path: "/log_entries?is_overview=false&time_zone=UTC&total=true&since={from}&until={until}&offset={skip}&limit=100",
     elements: "/log_entries",
     next: PAGERDUTY_NEXT,
-    total: Some(Total::Body("/total")),
+    total: Some("/total"),
     ..LIST
 };
 
@@ -157,13 +163,13 @@ const PAGERDUTY_INCIDENTS: List = List {
     elements: "/incidents",
     changed: &["/updated_at", "/last_status_change_at", "/created_at"],
     next: PAGERDUTY_NEXT,
-    total: Some(Total::Body("/total")),
+    total: Some("/total"),
     early_s: 30 * DAY_S,
     ..LIST
 };
 
 /// A table of `ServiceNow`. By when rows were made: those that change meanwhile stay where they are. A query reads times in
-/// the account's zone, so it cannot go on from the last change.
+/// the account's zone, so it cannot go on from the last change; and the total that it states has the rows that the account may not see.
 const fn servicenow(name: &'static str, path: &'static str) -> List {
     List {
         name,
@@ -172,7 +178,6 @@ const fn servicenow(name: &'static str, path: &'static str) -> List {
         elements: "/result",
         changed: &["/sys_updated_on/value"],
         next: Next::Offset { more: More::Linked, most: None },
-        total: Some(Total::Header("x-total-count")),
         ..LIST
     }
 }
@@ -204,6 +209,17 @@ const DATADOG_INCIDENTS: List = List {
     ..LIST
 };
 
+/// The newest first, by when they were made. A release tells its last deploy; an old one that is deployed again, which is how
+/// one goes back, is looked for back to ninety days.
+const SENTRY_RELEASES: List = List {
+    name: "releases",
+    path: "/api/0/organizations/{of}/releases/?per_page=100",
+    changed: &["/lastDeploy/dateFinished", "/dateCreated"],
+    order: Order::Newest("/dateCreated"),
+    early_s: 90 * DAY_S,
+    ..LIST
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +238,7 @@ mod tests {
             label: "incident".into(),
         };
         for api in APIS {
-            assert!(backtrail_ingest::mappers().iter().any(|m| m.name == api.source));
+            assert!(backtrail_ingest::sources().iter().any(|s| s.name == api.source));
             for list in api.lists.iter().chain(api.lists.iter().filter_map(|list| list.below)) {
                 let path = Ask::first(list, window).path(list, &place, window);
                 let plain = |b: u8| b.is_ascii_graphic() && !b"{}<>\"^".contains(&b);

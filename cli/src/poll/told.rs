@@ -47,7 +47,6 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// Compares what was read with what was pushed, and says so in the log.
     pub(super) fn conclude(&self, ledger: &mut dyn Appender, read: &Read) -> Result<Told, Failure> {
-        ledger.publish()?;
         let (last_push, missed) = self.ask()?;
         let silent = last_push.filter(|at| self.is_silent(*at));
         let mut drafts = Vec::new();
@@ -89,7 +88,9 @@ impl Question<'_> {
     fn ask(&self) -> Result<(Option<Timestamp>, Vec<Fact>), Failure> {
         let source = self.access.api.source;
         let snapshot = Snapshot::open(self.dir, None)?;
-        let (runtime, session) = session::over(&snapshot, self.config, &At::default())?;
+        let period = Some(format!("{}..{}", self.window.from, self.window.until));
+        let (runtime, session) =
+            session::over(&snapshot, self.config, &At { period, ..At::default() })?;
         let sql = |text: &str| -> Result<Vec<Fact>, Failure> {
             Ok(runtime.block_on(session.sql(text))?.texts()?)
         };
@@ -146,6 +147,7 @@ impl Question<'_> {
             received_at: Some(self.now),
             source: Some(self.access.api.source.to_owned()),
             body: body.to_string().into_bytes(),
+            reception: self.context.reception(),
             ..Delivery::default()
         };
         let mapped = Mapped { drafts, ..Mapped::default() };
