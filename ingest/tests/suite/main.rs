@@ -4,8 +4,10 @@
 
 mod cluster;
 mod cluster_traps;
+mod damage;
 mod envelopes;
 mod forges;
+mod fuzz;
 mod golden;
 mod identity;
 mod incidents;
