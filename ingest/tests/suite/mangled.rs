@@ -72,7 +72,7 @@ fn every_missing_member_is_mapped_or_rejected() {
 }
 
 /// The JSON pointers of all values, the top included.
-fn pointers(value: &Value) -> Vec<String> {
+pub(crate) fn pointers(value: &Value) -> Vec<String> {
     let mut all = vec![String::new()];
     let below = |key: String, child: &Value, all: &mut Vec<String>| {
         all.extend(pointers(child).into_iter().map(|rest| format!("/{key}{rest}")));
