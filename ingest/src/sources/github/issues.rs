@@ -1,6 +1,7 @@
 //! Issues that are incidents: those with the shop's label for them, by default `incident`.
 
 use backtrail_schemas::{Draft, Mapped, Reject};
+use serde_json::Value;
 
 use super::Hook;
 use crate::conventions::labelled;
@@ -82,7 +83,9 @@ fn incident(node: &Node<'_>, hook: &Hook<'_>, phase: &str) -> Result<Draft, Reje
     if draft.event.get("service").is_none() {
         draft.event.put("service", hook.repository_name());
     }
-    draft.event.put_some("commit_sha", issue.get("body").text()?.and_then(root_cause));
+    // Only one line of it is read, so that its length does not matter.
+    let body = issue.get("body").value().and_then(Value::as_str);
+    draft.event.put_some("commit_sha", body.and_then(root_cause));
     put_actor(&mut draft, hook.account(&node.get("sender"))?);
     put_text(&mut draft, "title", &issue.get("title"))?;
     put_text(&mut draft, "url", &issue.get("html_url"))?;
@@ -90,7 +93,7 @@ fn incident(node: &Node<'_>, hook: &Hook<'_>, phase: &str) -> Result<Draft, Reje
 }
 
 fn labels<'a>(issue: &Node<'a>) -> Result<Vec<&'a str>, Reject> {
-    issue.get("labels").items()?.iter().map(|label| label.get("name").required_text()).collect()
+    issue.get("labels").parts()?.iter().map(|label| label.get("name").required_text()).collect()
 }
 
 /// The commit after `root cause:`, as a whole or short hash.
