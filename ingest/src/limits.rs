@@ -1,5 +1,7 @@
 //! Every bound of intake, with its reason.
 
+use backtrail_schemas::limits::LEAF_BYTES_MAX;
+
 /// The largest body of one delivery, in bytes: GitHub, the most generous sender that we read, caps its bodies there.
 pub const BODY_BYTES_MAX: usize = 25 << 20;
 
@@ -35,6 +37,16 @@ pub const DELIVERY_EVENTS_MAX: usize = 10_000;
 
 /// How many elements any list in a delivery may have: ten times the events that it may give, for those that carry none.
 pub const LIST_ELEMENTS_MAX: usize = 10 * DELIVERY_EVENTS_MAX;
+
+/// How many elements a list inside one record may have where each becomes a row, or is compared with the others: services
+/// and acknowledgements of an incident, measurements, labels. Rows repeat what they share.
+pub const PARTS_MAX: usize = 1_000;
+
+/// The longest text that is read, in bytes: no longer one fits into a leaf, and every row of a delivery may repeat it.
+pub const TEXT_BYTES_MAX: usize = LEAF_BYTES_MAX;
+
+/// How many bytes the events of one delivery may hold together: four times the largest body, for what its rows repeat.
+pub const DELIVERY_DRAFT_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 
 /// How many entries the history of one application or release may have: each is compared with those before it. Argo CD
 /// and Helm keep ten unless they are told otherwise.
@@ -91,5 +103,5 @@ pub const SIGNATURES_MAX: usize = 16;
 pub const BODY_LINES_MAX: usize = DELIVERY_EVENTS_MAX;
 
 const _: () = assert!(LINE_BYTES_MAX > 2 * BODY_BYTES_MAX && REFUSED_BYTES_MAX < BODY_BYTES_MAX);
-const _: () = assert!(LEAF_BYTES_RESERVED < backtrail_schemas::limits::LEAF_BYTES_MAX / 2);
+const _: () = assert!(LEAF_BYTES_RESERVED < LEAF_BYTES_MAX / 2);
 const _: () = assert!(BATCH_DELIVERIES_MAX > 0 && BATCH_BYTES_MAX > 0);

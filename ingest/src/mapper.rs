@@ -1,14 +1,14 @@
 //! From one delivery to drafts and rejects: pure, total, never guessing.
 
 use backtrail_schemas::limits::LEAF_BYTES_MAX;
-use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject, leaf};
+use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Reject, Value as Cell, leaf};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::document::{self, Document};
 use crate::limits::{
-    DELIVERY_EVENTS_MAX, LEAF_BYTES_PER_COMMITMENT, LEAF_BYTES_PER_PERSON, LEAF_BYTES_RESERVED,
-    REASON_CHARS_MAX,
+    DELIVERY_DRAFT_BYTES_MAX, DELIVERY_EVENTS_MAX, LEAF_BYTES_PER_COMMITMENT,
+    LEAF_BYTES_PER_PERSON, LEAF_BYTES_RESERVED, REASON_CHARS_MAX,
 };
 use crate::node::reject;
 use crate::recognise::recognise;
@@ -187,8 +187,13 @@ pub(crate) fn ignored(why: impl Into<String>) -> Mapped {
 
 /// Puts several results into one; what one element ignores does not hide the others.
 pub(crate) fn gathered(parts: impl IntoIterator<Item = Mapped>) -> Mapped {
-    let mut all = Mapped::default();
+    let (mut all, mut bytes) = (Mapped::default(), 0);
     for part in parts {
+        bytes += part.drafts.iter().map(draft_bytes).sum::<usize>();
+        if bytes > DELIVERY_DRAFT_BYTES_MAX {
+            let reason = format!("events of more than {DELIVERY_DRAFT_BYTES_MAX} bytes together");
+            return refused(reject("too_large", reason));
+        }
         all.drafts.extend(part.drafts);
         all.rejects.extend(part.rejects);
         all.ignored = all.ignored.or(part.ignored);
@@ -200,6 +205,18 @@ pub(crate) fn gathered(parts: impl IntoIterator<Item = Mapped>) -> Mapped {
         all.ignored = None;
     }
     all
+}
+
+/// What a draft holds, in bytes: about what it takes in memory beyond its columns.
+fn draft_bytes(draft: &Draft) -> usize {
+    let cell = |value: &Cell| match value {
+        Cell::String(text) => text.len(),
+        Cell::StringList(list) => list.iter().map(String::len).sum(),
+        Cell::StringMap(map) => map.iter().map(|(key, text)| key.len() + text.len()).sum(),
+        Cell::Integer(_) | Cell::Boolean(_) | Cell::Timestamp(_) => size_of::<i64>(),
+    };
+    let cells = draft.event.iter().map(|(_, value)| cell(value)).sum::<usize>();
+    cells + draft.texts.iter().map(|(_, text)| text.len()).sum::<usize>()
 }
 
 /// The draft with the configured place, if it is an event that fits into a leaf.

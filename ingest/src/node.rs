@@ -4,7 +4,7 @@ use backtrail_schemas::{Reject, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
 
-use crate::limits::LIST_ELEMENTS_MAX;
+use crate::limits::{LIST_ELEMENTS_MAX, PARTS_MAX, TEXT_BYTES_MAX};
 
 /// What Go writes for a time that was never set.
 const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -72,20 +72,27 @@ impl<'a> Node<'a> {
 
     /// The texts of a list; none when absent.
     pub(crate) fn texts(&self) -> Result<Vec<&'a str>, Reject> {
-        self.items()?.iter().filter_map(|item| item.text().transpose()).collect()
+        self.parts()?.iter().filter_map(|item| item.text().transpose()).collect()
+    }
+
+    /// The elements of a list that each become a row which repeats the others' surroundings; none when absent.
+    pub(crate) fn parts(&self) -> Result<Vec<Self>, Reject> {
+        self.elements(PARTS_MAX)
     }
 
     /// The elements of a list; none when absent.
     pub(crate) fn items(&self) -> Result<Vec<Self>, Reject> {
+        self.elements(LIST_ELEMENTS_MAX)
+    }
+
+    fn elements(&self, max: usize) -> Result<Vec<Self>, Reject> {
         let list = match self.value {
             None => return Ok(Vec::new()),
             Some(Value::Array(list)) => list,
             Some(_) => return Err(self.is_no("a list")),
         };
-        if list.len() > LIST_ELEMENTS_MAX {
-            return Err(
-                self.refuse("too_large", &format!("more than {LIST_ELEMENTS_MAX} elements"))
-            );
+        if list.len() > max {
+            return Err(self.refuse("too_large", &format!("more than {max} elements")));
         }
         let path = &self.path;
         let node = |(at, value)| Self { value: Some(value), path: format!("{path}[{at}]") };
@@ -96,16 +103,24 @@ impl<'a> Node<'a> {
     pub(crate) fn text(&self) -> Result<Option<&'a str>, Reject> {
         match self.value {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|t| !t.is_empty())),
+            Some(Value::String(text)) => self.bounded(text),
             Some(_) => Err(self.is_no("a text")),
         }
+    }
+
+    fn bounded(&self, text: &'a str) -> Result<Option<&'a str>, Reject> {
+        if text.len() > TEXT_BYTES_MAX {
+            let what = format!("a text of more than {TEXT_BYTES_MAX} bytes");
+            return Err(self.refuse("too_large", &what));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// An id: a text, or a whole number as its digits. A number with a fraction has lost digits already.
     pub(crate) fn id(&self) -> Result<Option<String>, Reject> {
         match self.value {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone()).filter(|t| !t.is_empty())),
+            Some(Value::String(text)) => Ok(self.bounded(text)?.map(str::to_owned)),
             Some(Value::Number(n)) if n.is_i64() || n.is_u64() => Ok(Some(n.to_string())),
             Some(_) => Err(self.is_no("a text or a whole number")),
         }

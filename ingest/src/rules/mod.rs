@@ -19,9 +19,9 @@ pub use self::at::RuleError;
 use self::event::{Event, Ignore};
 use self::place::{Condition, Place, Places, Scope, all_hold};
 use crate::context::Context;
-use crate::limits::{DELIVERY_EVENTS_MAX, RULE_FILES_MAX};
+use crate::limits::RULE_FILES_MAX;
 use crate::mapper::{gathered, refused};
-use crate::node::{Node, reject};
+use crate::node::Node;
 use crate::table::{Source, sources};
 
 /// One source, as a rule file describes it.
@@ -107,31 +107,23 @@ impl Rule {
         each.any(Option::is_none)
     }
 
-    /// What becomes of each element of a list.
+    /// What becomes of the elements of a list, if it has any.
     fn elements(
         &self,
         list: &Place,
         scope: &Scope<'_>,
         delivery: &Delivery,
         context: &Context,
-    ) -> Result<Vec<Mapped>, Reject> {
+    ) -> Result<Option<Mapped>, Reject> {
         let elements = list.node(scope).items()?;
-        let mut parts: Vec<Mapped> = Vec::new();
-        let mut found = 0;
-        for element in elements {
+        if elements.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(gathered(elements.into_iter().map(|element| {
             let one = Scope { element: Some(element), ..scope.clone() };
             let part = self.part(Some(list), &one, delivery, context);
-            let part = part.unwrap_or_else(|| refused(self.unmapped(Some(list), &one)));
-            found += part.drafts.len() + part.rejects.len();
-            parts.push(part);
-            if found > DELIVERY_EVENTS_MAX {
-                return Err(reject(
-                    "too_large",
-                    format!("more than {DELIVERY_EVENTS_MAX} elements"),
-                ));
-            }
-        }
-        Ok(parts)
+            part.unwrap_or_else(|| refused(self.unmapped(Some(list), &one)))
+        }))))
     }
 
     /// What the blocks for the body, or for the elements of `list`, make of one; nothing if none is for it.

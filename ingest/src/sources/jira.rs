@@ -103,7 +103,7 @@ impl<'a> Issue<'a> {
         let link = issue.get("self").text()?.and_then(|url| url.strip_prefix("https://"));
         let host = link.and_then(|rest| rest.split('/').next()).filter(|host| !host.is_empty());
         let mut relabelled = None;
-        for item in root.at(&["changelog", "items"]).items()? {
+        for item in root.at(&["changelog", "items"]).parts()? {
             if item.get("field").text()? == Some("labels") && !by_type {
                 let had = |end: &str| {
                     let text = item.get(end).text()?.unwrap_or_default();
@@ -175,7 +175,7 @@ impl<'a> Issue<'a> {
             Some(false) => phases.push("cancelled"),
             None => {}
         }
-        for item in log.get("items").items()? {
+        for item in log.get("items").parts()? {
             let phase = match (item.get("field").text()?, self.kind()) {
                 (Some("status"), Some("incident")) => Some(self.status_of_incident(&item, log)?),
                 (Some("status"), Some(_)) => self.done()?.then_some("closed"),
@@ -247,7 +247,7 @@ impl<'a> Issue<'a> {
         let names = fields.into_iter().flatten().filter(|(_, value)| is_approvals(value));
         let mut drafts = Vec::new();
         for (name, _) in names {
-            for approval in self.fields.get(name).items()? {
+            for approval in self.fields.get(name).parts()? {
                 drafts.extend(self.approval(&approval)?);
             }
         }
@@ -285,7 +285,7 @@ impl<'a> Issue<'a> {
     /// Who decided so, in an order that does not depend on the list's; one unknown when the list names nobody.
     fn deciders(&self, node: &Node<'_>, word: &str) -> Result<Vec<Option<Actor>>, Reject> {
         let mut who = Vec::new();
-        for one in node.get("approvers").items()? {
+        for one in node.get("approvers").parts()? {
             if one.get("approverDecision").text()? == Some(word) {
                 who.extend(account(&one.get("approver"), &self.facts.instance)?.map(Some));
             }
@@ -296,7 +296,7 @@ impl<'a> Issue<'a> {
 }
 
 fn resolution_cleared(log: &Node<'_>) -> Result<bool, Reject> {
-    for item in log.get("items").items()? {
+    for item in log.get("items").parts()? {
         let cleared = item.get("fromString").exists() && !item.get("toString").exists();
         if item.get("field").text()? == Some("resolution") && cleared {
             return Ok(true);

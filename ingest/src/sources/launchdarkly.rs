@@ -167,7 +167,7 @@ fn targets<'a>(node: &Node<'a>) -> Result<Vec<Target<'a>>, Reject> {
             tags: Vec::new(),
         }]);
     }
-    accesses.items()?.iter().map(target).collect()
+    accesses.parts()?.iter().map(target).collect()
 }
 
 /// Reads a resource such as `proj/shop:env/production;critical:flag/new-till;kill-switch`.

@@ -110,7 +110,7 @@ fn event(node: &Node<'_>, context: &Context) -> Result<Option<Draft>, Reject> {
 /// The id of the only related document of a kind.
 fn related<'a>(event: &Node<'a>, kind: &str) -> Result<Option<&'a str>, Reject> {
     let mut found = None;
-    for node in event.get("RelatedDocumentIds").items()? {
+    for node in event.get("RelatedDocumentIds").parts()? {
         let id = node.required_text()?;
         if id.split_once('-').is_some_and(|(of, _)| of == kind) && found.replace(id).is_some() {
             return Err(node.refuse("bad_value", "is the second document of its kind"));
@@ -124,7 +124,7 @@ fn related<'a>(event: &Node<'a>, kind: &str) -> Result<Option<&'a str>, Reject> 
 fn named(event: &Node<'_>, kind: &str) -> Result<Option<String>, Reject> {
     let message: Vec<u16> =
         event.get("Message").text()?.unwrap_or_default().encode_utf16().collect();
-    for reference in event.get("MessageReferences").items()? {
+    for reference in event.get("MessageReferences").parts()? {
         let id = reference.get("ReferencedDocumentId").text()?.unwrap_or_default();
         if id.split_once('-').is_none_or(|(of, _)| of != kind) {
             continue;

@@ -1,7 +1,7 @@
 //! Large bodies in the shapes that samples suggest: every list and object filled, every text long. Time grows with size
 //! alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use backtrail_ingest::limits::{BODY_BYTES_MAX, LIST_ELEMENTS_MAX};
@@ -92,4 +92,75 @@ fn filled(delivery: Delivery, pointer: &str, bytes: usize) -> Delivery {
         _ => {}
     }
     Delivery { body: body.to_string().into_bytes(), ..delivery }
+}
+
+/// Each deployment of a list is compared with its replica sets: all of one uid would be a square.
+#[test]
+fn a_list_of_one_deployment_and_its_sets_is_bounded() {
+    let meta = json!({"name": "cart", "namespace": "kiln", "uid": "u-1"});
+    let owner = json!([{"kind": "Deployment", "name": "cart", "uid": "u-1"}]);
+    let deployment = json!({"kind": "Deployment", "apiVersion": "apps/v1", "metadata": meta});
+    let set = json!({"kind": "ReplicaSet", "apiVersion": "apps/v1", "metadata": {"name": "cart-1", "namespace": "kiln", "ownerReferences": owner}});
+    let items = [vec![deployment; 5_000], vec![set; 5_000]].concat();
+    let body = json!({"kind": "List", "apiVersion": "v1", "items": items}).to_string().into_bytes();
+    let result = accounted(&Delivery { body, ..Delivery::default() });
+    assert!(result.drafts.is_empty());
+    assert_eq!(result.rejects.iter().map(|r| r.code.as_ref()).collect::<Vec<_>>(), ["too_large"]);
+}
+
+/// A body in which each of many rows repeats a long text would become many times its size.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a measurement")]
+fn rows_that_repeat_a_long_text_are_bounded() {
+    let long = |bytes: usize| "x".repeat(bytes);
+    let at = "2026-04-02T09:12:00Z";
+    let alert = json!({"status": "firing", "labels": {"alertname": "a"}, "startsAt": at});
+    let services: Vec<String> = (0..100_000).map(|n| format!("service-{n}")).collect();
+    let record =
+        json!({"eventName": "backtrail.deployment.live", "timeUnixNano": "1775121001104000000"});
+    let milestone = json!({"id": "m", "type": "started", "occurred_at": "2026-04-02 09:12:00 UTC"});
+    for (source, code, body) in [
+        (
+            "alertmanager",
+            "too_large",
+            json!({"receiver": "r", "status": "firing", "externalURL": long(60_000), "alerts": vec![&alert; 9_000]}),
+        ),
+        (
+            "alertmanager",
+            "too_large",
+            json!({"receiver": "r", "status": "firing", "externalURL": long(10 << 20), "alerts": vec![&alert; 9_000]}),
+        ),
+        (
+            "datadog",
+            "too_large",
+            json!({"data": {"attributes": {"services": services, "started_at": 1_775_121_001_104_000_000_i64}}}),
+        ),
+        (
+            "datadog",
+            "too_large",
+            json!({"data": {"attributes": {"services": vec![long(20_000); 900], "started_at": 1_775_121_001_104_000_000_i64}}}),
+        ),
+        (
+            "otlp",
+            "wrong_type",
+            json!({"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": long(10 << 20)}}]},
+            "scopeLogs": [{"logRecords": vec![&record; 9_000]}]}]}),
+        ),
+        (
+            "firehydrant",
+            "too_large",
+            json!({"event": {"resource_type": "incident", "operation": "UPDATED"},
+            "data": {"incident": {"id": long(60_000), "milestones": vec![&milestone; 9_000]}}}),
+        ),
+    ] {
+        let body = body.to_string().into_bytes();
+        assert!(body.len() < BODY_BYTES_MAX);
+        let source = Some(source.to_owned());
+        let begun = Instant::now();
+        let result = accounted(&Delivery { source: source.clone(), body, ..Delivery::default() });
+        assert!(begun.elapsed() < allowed(BODY_BYTES_MAX), "{source:?}: {:?}", begun.elapsed());
+        assert!(result.drafts.is_empty());
+        let codes: BTreeSet<&str> = result.rejects.iter().map(|r| r.code.as_ref()).collect();
+        assert_eq!(codes, BTreeSet::from([code]), "{source:?}");
+    }
 }

@@ -29,14 +29,14 @@ pub(super) fn facts_of(
 /// The metrics that failed a run, and the condition that it failed by, where one metric alone did.
 pub(super) fn blamed(run: &Node<'_>) -> Result<(Vec<String>, Option<String>), Reject> {
     let mut names = Vec::new();
-    for metric in run.at(&["status", "metricResults"]).items()? {
+    for metric in run.at(&["status", "metricResults"]).parts()? {
         if matches!(metric.get("phase").text()?, Some("Failed" | "Error")) {
             names.push(metric.get("name").required_text()?.to_owned());
         }
     }
     let mut expression = None;
     if let [name] = names.as_slice() {
-        for metric in run.at(&["spec", "metrics"]).items()? {
+        for metric in run.at(&["spec", "metrics"]).parts()? {
             if metric.get("name").text()? == Some(name.as_str()) {
                 let failure = metric.get("failureCondition").text()?;
                 let success = metric.get("successCondition").text()?;
@@ -73,7 +73,7 @@ impl<'a, 'c> Run<'a, 'c> {
             deployment_id = uid.zip(revision).map(|(uid, revision)| format!("{uid}:{revision}"));
         }
         Ok(Self {
-            metrics: status.get("metricResults").items()?,
+            metrics: status.get("metricResults").parts()?,
             id: identity(node)?,
             rollout: around.owner(node),
             facts: facts(node, "AnalysisRun", context)?,
@@ -140,7 +140,7 @@ impl<'a, 'c> Run<'a, 'c> {
         let mut last = self.status.get("completedAt").time()?;
         if last.is_none() {
             for metric in &self.metrics {
-                for measurement in metric.get("measurements").items()? {
+                for measurement in metric.get("measurements").parts()? {
                     last = last.max(measurement.get("finishedAt").time()?);
                 }
             }
@@ -164,7 +164,7 @@ impl<'a, 'c> Run<'a, 'c> {
         if metric.get("dryRun").boolean()? == Some(true) {
             return Ok(drafts);
         }
-        for measurement in metric.get("measurements").items()? {
+        for measurement in metric.get("measurements").parts()? {
             let Some(at) = measurement.get("finishedAt").time()? else { continue };
             let ty = measurement.get("phase");
             let (phase, state) = match ty.required_text()? {

@@ -140,7 +140,7 @@ impl<'a, 'c> Rollout<'a, 'c> {
     }
 
     fn paused(&self) -> Result<Vec<Draft>, Reject> {
-        let pauses = self.status.get("pauseConditions").items()?;
+        let pauses = self.status.get("pauseConditions").parts()?;
         let draft = |pause: &Node<'_>| {
             let (reason, at) =
                 (pause.get("reason").required_text()?, pause.get("startTime").required_time()?);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::MAPPER;
 use crate::facts::{Facts, When, put_label, put_severity, put_text, put_tier};
+use crate::limits::TEXT_BYTES_MAX;
 use crate::mapper::{ignored, refused};
 use crate::node::Node;
 
@@ -84,6 +85,9 @@ pub(super) fn failure(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft>, 
     };
     // One that has no id is known by what fails and since when.
     let id = own.unwrap_or_else(|| format!("{}:{}", services.join("+"), began.micros()));
+    if id.len() > TEXT_BYTES_MAX {
+        return Err(said.get("services").refuse("too_large", "names too long to tell failures by"));
+    }
     let mut drafts = Vec::new();
     for service in if services.is_empty() { vec![""] } else { services } {
         for (phase, field) in [("started", "started_at"), ("resolved", "finished_at")] {

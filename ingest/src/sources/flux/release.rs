@@ -13,7 +13,7 @@ use crate::node::Node;
 pub(super) fn read(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
     let status = node.get("status");
     let mut history = Vec::new();
-    for snapshot in status.get("history").items()? {
+    for snapshot in status.get("history").parts()? {
         history.push(Snapshot::read(&snapshot)?);
     }
     if history.is_empty() {

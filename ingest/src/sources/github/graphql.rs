@@ -39,7 +39,7 @@ fn statuses(node: &Node<'_>, id: &str) -> Result<Vec<Value>, Reject> {
     let all = node.get("Statuses");
     let latest = node.get("LatestStatus");
     let found = if all.exists() {
-        let nodes = all.get("nodes").items()?;
+        let nodes = all.get("nodes").parts()?;
         nodes.iter().map(|status| (status.get("state"), status.get("updatedAt"))).collect()
     } else if latest.exists() {
         vec![(latest.get("State"), latest.get("updatedAt"))]

@@ -1,6 +1,7 @@
 //! Issues that are incidents, from webhooks and from the REST list: those with the shop's label for them, by default `incident`.
 
 use backtrail_schemas::{Draft, Mapped, Reject};
+use serde_json::Value;
 
 use super::Hook;
 use crate::conventions::labelled;
@@ -112,7 +113,9 @@ fn put_state(draft: &mut Draft, issue: &Node<'_>, hook: &Hook<'_>) -> Result<(),
     if draft.event.get("service").is_none() {
         draft.event.put("service", hook.repository_name());
     }
-    draft.event.put_some("commit_sha", issue.get("body").text()?.and_then(root_cause));
+    // Only one line of it is read, so that its length does not matter.
+    let body = issue.get("body").value().and_then(Value::as_str);
+    draft.event.put_some("commit_sha", body.and_then(root_cause));
     put_text(draft, "title", &issue.get("title"))?;
     put_text(draft, "url", &issue.get("html_url"))
 }
@@ -126,7 +129,7 @@ fn end(issue: &Node<'_>) -> Result<&'static str, Reject> {
 }
 
 fn labels<'a>(issue: &Node<'a>) -> Result<Vec<&'a str>, Reject> {
-    issue.get("labels").items()?.iter().map(|label| label.get("name").required_text()).collect()
+    issue.get("labels").parts()?.iter().map(|label| label.get("name").required_text()).collect()
 }
 
 /// The commit after `root cause:`, as a whole or short hash.

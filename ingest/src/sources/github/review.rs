@@ -95,7 +95,7 @@ fn environments(node: &Node<'_>) -> Result<Vec<String>, Reject> {
         return Ok(vec![name.to_owned()]);
     }
     let mut names: Vec<String> = Vec::new();
-    for job in node.get("workflow_job_runs").items()? {
+    for job in node.get("workflow_job_runs").parts()? {
         let name = job.get("environment").required_text()?;
         if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());

@@ -114,7 +114,7 @@ impl<'a, 'c> Listed<'a, 'c> {
             Ok(draft) => mapped.drafts.extend(draft),
             Err(reject) => mapped.rejects.push(reject),
         }
-        for approval in self.node.get("approvals").items()? {
+        for approval in self.node.get("approvals").parts()? {
             match self.approval(&approval) {
                 Ok(draft) => mapped.drafts.push(draft),
                 Err(reject) => mapped.rejects.push(reject),

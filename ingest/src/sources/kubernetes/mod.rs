@@ -7,7 +7,7 @@
 mod deployment;
 mod notice;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use backtrail_schemas::{Delivery, Mapped, Reject};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::facts::{Facts, When};
 use crate::kube::{objects, own_key, owner_keys, shown};
+use crate::limits::LIST_ELEMENTS_MAX;
 use crate::mapper::{Mapper, gathered, ignored, refused};
 use crate::node::Node;
 
@@ -77,6 +78,11 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
         Err(reject) => return refused(reject),
     };
     let sets = Sets::new(&objects);
+    if sets.pairs() > LIST_ELEMENTS_MAX {
+        let what =
+            format!("more than {LIST_ELEMENTS_MAX} pairs of a deployment and its replica set");
+        return refused(root.refuse("too_large", &what));
+    }
     gathered(objects.iter().map(|object| element(object, &sets, context)))
 }
 
@@ -85,7 +91,7 @@ fn element(node: &Node<'_>, sets: &Sets<'_>, context: &Context) -> Mapped {
     let mapped = match kind.text() {
         Ok(Some("Deployment")) => deployment::read(node, sets, context),
         Ok(Some("Event")) => notice::read(node, context),
-        Ok(Some("ReplicaSet")) if sets.known.contains(&set_owner(node)) => {
+        Ok(Some("ReplicaSet")) if sets.known.contains_key(&set_owner(node)) => {
             Ok(ignored("a replica set whose deployment was read with it"))
         }
         Ok(Some("ReplicaSet")) => Ok(ignored(
@@ -133,17 +139,17 @@ fn facts<'c>(node: &Node<'_>, kind: &str, context: &'c Context) -> Result<Facts<
 /// The replica sets of one delivery, by the deployment that owns them: a cluster's list can hold thousands.
 struct Sets<'a> {
     by_owner: HashMap<String, Vec<Node<'a>>>,
-    /// The deployments that came with them.
-    known: HashSet<String>,
+    /// The deployments that came with them, and how often each did.
+    known: HashMap<String, usize>,
 }
 
 impl<'a> Sets<'a> {
     fn new(objects: &[Node<'a>]) -> Self {
-        let mut sets = Self { by_owner: HashMap::new(), known: HashSet::new() };
+        let mut sets = Self { by_owner: HashMap::new(), known: HashMap::new() };
         for object in objects {
             match object.get("kind").text() {
                 Ok(Some("Deployment")) => {
-                    sets.known.insert(own_key(object));
+                    *sets.known.entry(own_key(object)).or_default() += 1;
                 }
                 Ok(Some("ReplicaSet")) => {
                     sets.by_owner.entry(set_owner(object)).or_default().push(object.clone());
@@ -152,6 +158,14 @@ impl<'a> Sets<'a> {
             }
         }
         sets
+    }
+
+    /// How many replica sets all deployments are compared with together.
+    fn pairs(&self) -> usize {
+        let of = |(owner, times): (&String, &usize)| {
+            times * self.by_owner.get(owner).map_or(0, Vec::len)
+        };
+        self.known.iter().map(of).sum()
     }
 
     fn of(&self, deployment: &Node<'_>) -> &[Node<'a>] {

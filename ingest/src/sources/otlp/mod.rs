@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 use super::native;
 use crate::context::Context;
 use crate::facts::{Facts, When};
-use crate::mapper::{Mapper, ignored, is_full};
+use crate::limits::TEXT_BYTES_MAX;
+use crate::mapper::{Mapper, gathered, ignored, refused};
 use crate::node::Node;
 
 pub(crate) use proto::decoded;
@@ -84,39 +85,32 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     if !resources.exists() {
         return ignored("no log records");
     }
-    let mut all = Mapped::default();
-    each(&resources, &mut all, &mut |resource, all| {
+    let all = each(&resources, &|resource| {
         let of_resource = attributes(&resource.get("resource"));
-        each(&resource.get("scopeLogs"), all, &mut |scope, all| {
+        each(&resource.get("scopeLogs"), &|scope| {
             let of_scope = attributes(&scope.get("scope"));
-            each(&scope.get("logRecords"), all, &mut |record, all| match event(
+            each(&scope.get("logRecords"), &|record| match event(
                 record,
                 [&of_scope, &of_resource],
                 context,
             ) {
-                Ok(draft) => all.drafts.extend(draft),
-                Err(reject) => all.rejects.push(reject),
-            });
-        });
+                Ok(draft) => Mapped { drafts: Vec::from_iter(draft), ..Mapped::default() },
+                Err(reject) => refused(reject),
+            })
+        })
     });
     let empty = all.drafts.is_empty() && all.rejects.is_empty();
     if empty { ignored("no record is an event of ours") } else { all }
 }
 
-/// Visits the objects of a list, until `all` is full; what is none is refused and takes no other with it.
-fn each(list: &Node<'_>, all: &mut Mapped, visit: &mut dyn FnMut(&Node<'_>, &mut Mapped)) {
-    let items = match list.items() {
-        Ok(items) => items,
-        Err(reject) => return all.rejects.push(reject),
-    };
-    for item in items {
-        match item.required_object() {
-            Ok(object) => visit(&object, all),
-            Err(reject) => all.rejects.push(reject),
-        }
-        if is_full(all) {
-            return;
-        }
+/// Visits the objects of a list; what is none is refused and takes no other with it.
+fn each(list: &Node<'_>, visit: &dyn Fn(&Node<'_>) -> Mapped) -> Mapped {
+    match list.items() {
+        Ok(items) => gathered(items.iter().map(|item| match item.required_object() {
+            Ok(object) => visit(&object),
+            Err(reject) => refused(reject),
+        })),
+        Err(reject) => refused(reject),
     }
 }
 
@@ -235,18 +229,30 @@ fn is_place(name: &str) -> bool {
     ["service.", "deployment.environment.", "cloud.", "k8s."].iter().any(|of| name.starts_with(of))
 }
 
-/// The attributes of a record, a scope or a resource, by name; two of one name contradict each other.
+/// The attributes of a record, a scope or a resource, by name; two of one name contradict each other. What is longer than
+/// any column is an empty object too: every record would repeat it.
 fn attributes(node: &Node<'_>) -> Result<Attributes, Reject> {
     let mut all = Map::new();
     for pair in node.get("attributes").items()? {
         let key = pair.get("key");
         let name = key.required_text()?;
-        let value = value(&pair.get("value")).unwrap_or_default();
+        let value = match value(&pair.get("value")) {
+            Some(long) if bytes_of(&long) > TEXT_BYTES_MAX => json!({}),
+            value => value.unwrap_or_default(),
+        };
         if all.insert(name.to_owned(), value).is_some() {
             return Err(key.refuse("bad_value", "names an attribute for the second time"));
         }
     }
     Ok(all)
+}
+
+fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(|item| size_of::<Value>() + bytes_of(item)).sum(),
+        _ => 0,
+    }
 }
 
 /// The plain form of an `AnyValue`; `None` for the empty one. Bytes, maps and what is none are an empty object, which no

@@ -124,7 +124,7 @@ fn record(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
     let by = actor_of(&node.get("last_status_change_by"), &facts.instance)?;
     let mut record = Snapshot::new(&facts, id.clone(), id);
     record.mark("detected", Some(When::event(created)), None);
-    for one in node.get("acknowledgements").items()? {
+    for one in node.get("acknowledgements").parts()? {
         let who = actor_of(&one.get("acknowledger"), &facts.instance)?;
         record.mark("acknowledged", one.get("at").time()?.map(When::event), who);
     }
