@@ -4,6 +4,7 @@
 
 mod cluster;
 mod cluster_traps;
+mod coverage;
 mod damage;
 mod envelopes;
 mod forges;
