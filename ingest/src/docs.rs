@@ -1,20 +1,26 @@
 //! `docs/sources.md`: its table is made from [`crate::sources`], with the bundled rule files, its field lists from the constants that mappers read.
 
 mod incidents;
+mod samples;
 
 use std::fmt::Write;
+use std::path::Path;
 
 use crate::conventions::KEYS;
+use crate::error::Error;
 use crate::rules;
 use crate::sources::otlp::NAMES;
 use crate::table::sources;
 
-/// The generated files: path from the top of the project, and content.
-pub fn generated_files() -> Vec<(&'static str, String)> {
-    vec![("docs/sources.md", page())]
+/// The generated files: path from the top of the project, and content. `samples` is the folder of this crate's samples.
+///
+/// # Errors
+/// The samples cannot be read.
+pub fn generated_files(samples: &Path) -> Result<Vec<(&'static str, String)>, Error> {
+    Ok(vec![("docs/sources.md", page(samples)?)])
 }
 
-fn page() -> String {
+fn page(samples: &Path) -> Result<String, Error> {
     let mut page = String::from(HEAD);
     page.push_str("| source | reads | same fact | authentication | rollback recognised by | cannot tell |\n|---|---|---|---|---|---|\n");
     for s in sources() {
@@ -30,7 +36,8 @@ fn page() -> String {
         |page: String, (mark, list): (&str, Vec<String>)| page.replace(mark, &list.join(", "));
     page.push_str(&lists.into_iter().fold(BODY.to_owned(), filled));
     page.push_str(&incidents::sections());
-    page
+    page.push_str(&samples::table(samples)?);
+    Ok(page)
 }
 
 const HEAD: &str = "\

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-fn main() -> std::io::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let top =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies below the workspace");
     let files = [
         backtrail_schemas::docs::generated_files(),
-        backtrail_ingest::docs::generated_files(),
+        backtrail_ingest::docs::generated_files(&top.join("ingest/tests/samples"))?,
         backtrail_reports::docs::generated_files(),
     ];
     for (path, content) in files.into_iter().flatten() {

@@ -72,14 +72,14 @@ fn regenerate() {
     }
     let (path, errors) = crate::rules::errors();
     std::fs::write(path, errors).unwrap();
-    for (path, content) in docs::generated_files() {
+    for (path, content) in docs::generated_files(&crate_folder().join("tests/samples")).unwrap() {
         std::fs::write(crate_folder().parent().unwrap().join(path), content).unwrap();
     }
 }
 
 #[test]
 fn the_page_of_sources_is_current() {
-    for (path, content) in docs::generated_files() {
+    for (path, content) in docs::generated_files(&crate_folder().join("tests/samples")).unwrap() {
         let on_disk = std::fs::read_to_string(crate_folder().parent().unwrap().join(path))
             .unwrap_or_default();
         assert!(on_disk == content, "{path} is stale: run `just generate`");

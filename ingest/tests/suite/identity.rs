@@ -1,11 +1,12 @@
 //! The same fact has the same id, however it arrives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backtrail_schemas::Delivery;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::mangled::pointers;
 use crate::support::{as_json, ids, mapped, samples};
 
 fn sample(name: &str) -> Delivery {
@@ -72,6 +73,41 @@ fn a_batch_is_its_elements() {
         assert_eq!(apart, ids(&mapped(&whole)), "{name}");
         assert!(!apart.is_empty(), "{name}");
     }
+}
+
+/// Sources whose elements explain each other: replica sets their deployment, revisions of a history the next one.
+const BOUND_TOGETHER: &[&str] = &["argo-rollouts", "kubernetes", "helm"];
+
+/// Every list at the top of a sample, or of an object that is the sample: how many elements come at once changes no id.
+#[test]
+fn a_list_may_be_cut_anywhere() {
+    let mut cut = 0;
+    for (name, delivery) in samples() {
+        let Ok(body) = serde_json::from_slice::<Value>(&delivery.body) else { continue };
+        let source = name.split('/').next().unwrap().to_owned();
+        if BOUND_TOGETHER.contains(&source.as_str()) {
+            continue;
+        }
+        for pointer in pointers(&body).into_iter().filter(|p| p.matches('/').count() < 2) {
+            let Some(Value::Array(list)) = body.pointer(&pointer) else { continue };
+            let of = |body: &Value| {
+                let body = body.to_string().into_bytes();
+                let mapped =
+                    mapped(&Delivery { body, source: Some(source.clone()), ..delivery.clone() });
+                let facts = mapped.drafts.iter().filter(|d| d.event.text("kind") != Some("ingest"));
+                facts.map(|d| d.event.text("event_id").unwrap().to_owned()).collect::<BTreeSet<_>>()
+            };
+            let mut apart = BTreeSet::new();
+            for element in list {
+                let mut one = body.clone();
+                *one.pointer_mut(&pointer).unwrap() = json!([element]);
+                apart.extend(of(&one));
+            }
+            assert!(list.is_empty() || apart == of(&body), "{name} {pointer}");
+            cut += usize::from(list.len() > 1 && !apart.is_empty());
+        }
+    }
+    assert!(cut > 15, "{cut} lists of several elements");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod authenticate;
 mod cluster;
 mod cluster_traps;
+mod coverage;
 mod damage;
 mod envelopes;
 mod forges;

@@ -132,21 +132,24 @@ fn actor(event: &Node<'_>, instance: &str) -> Result<Option<Actor>, Reject> {
     actor_of(&agent, instance)
 }
 
-/// A person; anything else, such as a service or an integration, acts by itself.
+/// A service, an integration, a workflow or a key acts by itself. Anything else may be a person, so its name stays closed.
 fn actor_of(agent: &Node<'_>, instance: &str) -> Result<Option<Actor>, Reject> {
     if !agent.exists() {
         return Ok(None);
     }
     let name = agent.get("summary").text()?.map(str::to_owned);
     let id = agent.get("id").required_id()?;
-    Ok(Some(match agent.get("type").text()? {
-        Some("user_reference" | "user") => {
-            let directory = format!("pagerduty:{instance}");
-            (Identity::Person { directory, id, name }, Some("human"))
-        }
-        _ => (Identity::Bot(name.unwrap_or(id)), Some("automation")),
-    }))
+    let ty = agent.get("type").text()?.unwrap_or_default();
+    if MACHINES.iter().any(|machine| ty.contains(machine)) {
+        return Ok(Some((Identity::Bot(name.unwrap_or(id)), Some("automation"))));
+    }
+    let human = matches!(ty, "user_reference" | "user").then_some("human");
+    let directory = format!("pagerduty:{instance}");
+    Ok(Some((Identity::Person { directory, id, name }, human)))
 }
+
+/// What is in the type of an agent that is none of a person.
+const MACHINES: &[&str] = &["service", "integration", "workflow", "api_key", "bot", "automation"];
 
 /// A person who opens an incident has noticed it; an integration is a monitor.
 fn detector(event: &Node<'_>) -> Result<Option<&'static str>, Reject> {
