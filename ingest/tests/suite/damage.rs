@@ -94,7 +94,7 @@ impl Damage {
             (11, _) => *place = json!({key: place.take()}),
             (12, Value::String(text)) => text.push_str("\u{0}ü\u{202e} @\n"),
             (13, Value::String(text)) => {
-                text.truncate(text.floor_char_boundary(usize::from(with) % 9))
+                text.truncate(text.floor_char_boundary(usize::from(with) % 9));
             }
             (_, Value::Number(_)) => *place = json!(i64::from(with) << (u32::from(what) * 4)),
             (_, place) => *place = Value::String(place.to_string().repeat(usize::from(with) % 3)),
