@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backtrail_ingest::{Context, Labels, map};
-use backtrail_schemas::{Delivery, Draft, Identity};
+use backtrail_schemas::{Delivery, Draft};
 use serde_json::{Value, json};
 
 use crate::support::{as_json, ids, mapped, samples};
@@ -96,35 +96,6 @@ const FAMILIES: &[&str] = &[
     "pagerduty/rest_incident_",
     "jira/approval_",
 ];
-
-/// An agent of a kind that is not known may be a person: what it is called is for the vault.
-#[test]
-fn an_agent_of_an_unknown_kind_is_not_named_in_the_open() {
-    let event = |agent: Value| {
-        let body = json!({"event": {"id": "E1", "event_type": "incident.acknowledged", "occurred_at": "2026-04-02T09:12:00Z",
-            "agent": agent, "data": {"id": "I1", "html_url": "https://kiln.pagerduty.com/incidents/I1"}}});
-        let mapped =
-            mapped(&Delivery { body: body.to_string().into_bytes(), ..Delivery::default() });
-        (
-            mapped.drafts[0].people.clone(),
-            mapped.drafts[0].event.text("actor_kind").map(str::to_owned),
-        )
-    };
-    for unknown in [
-        json!({"id": "P1", "summary": "Mira Sand"}),
-        json!({"id": "P1", "summary": "Mira Sand", "type": "guest"}),
-    ] {
-        let (people, kind) = event(unknown);
-        assert!(matches!(&people[0].1, Identity::Person { id, .. } if id == "P1"), "{people:?}");
-        assert_eq!(kind, None);
-    }
-    let (people, kind) =
-        event(json!({"id": "S1", "summary": "Heat alarm", "type": "service_reference"}));
-    assert_eq!(
-        (people[0].1.clone(), kind.as_deref()),
-        (Identity::Bot("Heat alarm".to_owned()), Some("automation"))
-    );
-}
 
 #[test]
 fn an_alert_has_the_same_id_in_any_group() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use backtrail_schemas::{Delivery, Identity, Mapped, leaf};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::mangled::pointers;
 use crate::support::{mapped, samples};
@@ -208,4 +208,33 @@ fn columns_with(mark: &str, mapped: &Mapped) -> Vec<String> {
         columns.extend(reject.reason.contains(mark).then(|| format!("reject {}", reject.code)));
     }
     columns
+}
+
+/// An agent of a kind that is not known may be a person: what it is called is for the vault.
+#[test]
+fn an_agent_of_an_unknown_kind_is_not_named_in_the_open() {
+    let event = |agent: Value| {
+        let body = json!({"event": {"id": "E1", "event_type": "incident.acknowledged", "occurred_at": "2026-04-02T09:12:00Z",
+            "agent": agent, "data": {"id": "I1", "html_url": "https://kiln.pagerduty.com/incidents/I1"}}});
+        let mapped =
+            mapped(&Delivery { body: body.to_string().into_bytes(), ..Delivery::default() });
+        (
+            mapped.drafts[0].people.clone(),
+            mapped.drafts[0].event.text("actor_kind").map(str::to_owned),
+        )
+    };
+    for unknown in [
+        json!({"id": "P1", "summary": "Mira Sand"}),
+        json!({"id": "P1", "summary": "Mira Sand", "type": "guest"}),
+    ] {
+        let (people, kind) = event(unknown);
+        assert!(matches!(&people[0].1, Identity::Person { id, .. } if id == "P1"), "{people:?}");
+        assert_eq!(kind, None);
+    }
+    let (people, kind) =
+        event(json!({"id": "S1", "summary": "Heat alarm", "type": "service_reference"}));
+    assert_eq!(
+        (people[0].1.clone(), kind.as_deref()),
+        (Identity::Bot("Heat alarm".to_owned()), Some("automation"))
+    );
 }
