@@ -45,7 +45,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("launchdarkly", "flag: changed, turned_off, turned_on"),
     (
         "gitlab",
-        "approval: approved, rejected, requested; deployment: cancelled, failed, queued, started, succeeded; environment: created; flag: turned_off, turned_on; incident: acknowledged, cancelled, merged, reopened, reported, resolved, severity_changed, unacknowledged",
+        "approval: approved, rejected, requested; deployment: cancelled, failed, queued, started, succeeded; environment: created; flag: turned_off, turned_on; incident: acknowledged, annotated, cancelled, merged, reopened, reported, resolved, severity_changed, unacknowledged",
     ),
     (
         "octopus",
