@@ -53,6 +53,18 @@ pub(crate) fn read_policy(path: &Path) -> Result<Policy, Failure> {
     })
 }
 
+/// Calls others: an answer is an answer whatever its status, and nobody sends us elsewhere.
+pub(crate) fn agent(timeout: Duration) -> Agent {
+    Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("backtrail/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
+}
+
 impl Outside {
     /// Those whom the config names: witnesses of the policy that have a URL, and anchors.
     pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
@@ -62,14 +74,7 @@ impl Outside {
             let url = witness.url.as_ref()?.trim_end_matches('/').to_owned();
             Some((witness, url))
         });
-        let agent = Agent::config_builder()
-            .timeout_global(Some(REQUEST_MAX))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("backtrail/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+        let agent = agent(REQUEST_MAX);
         Ok(Self { witnesses: witnesses.collect(), anchors: config.anchors(), agent })
     }
 

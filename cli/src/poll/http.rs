@@ -12,6 +12,7 @@ use super::plan::{List, More, Next, Page, next_link};
 use super::section::Access;
 use crate::exit::{BAD_INPUT, Failure, TRY_LATER, UNAVAILABLE};
 use crate::output::say;
+use crate::outside::agent;
 
 /// The API, and how much of it was asked.
 pub(super) struct Client<'a> {
@@ -39,15 +40,7 @@ struct Response {
 
 impl<'a> Client<'a> {
     pub(super) fn new(access: &'a Access, clock: &'a dyn Clock) -> Self {
-        let agent = Agent::config_builder()
-            .timeout_global(Some(REQUEST_MAX))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("backtrail/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
-        Self { access, clock, agent, pages: 0, limits: Limits::default() }
+        Self { access, clock, agent: agent(REQUEST_MAX), pages: 0, limits: Limits::default() }
     }
 
     /// The page of `list` at `path`.
