@@ -1,11 +1,11 @@
 -- metric: data_quality
 -- shows:  what a reader should know about the data of the window: events recorded late, amended or backfilled,
---         deliveries in conflict or in quarantine, incidents whose marks are out of order, without a start, in a circle
+--         deliveries in conflict or in quarantine, ids that stand for two things, incidents whose marks are out of order, without a start, in a circle
 --         of merges, or with no known cause
 -- unit:   count
 -- grain:  problem (dimension), in total and by service
--- reads:  events, facts, incidents, parameters (window_start, window_end, late_after_us)
--- source: docs/metrics.md, "Data quality"; corner cases 9, 10, 16, 35, 45
+-- reads:  events, facts, id_clashes, incidents, parameters (window_start, window_end, late_after_us)
+-- source: docs/metrics.md, "Data quality"; corner cases 9, 10, 16, 35, 45, 46
 -- empty:  a problem that did not occur has no row by service, and 0 in total
 with recorded as (
   select e.kind, e.phase, e.event_id, coalesce(e.service, '') as service
@@ -14,11 +14,22 @@ with recorded as (
   where e.recorded_at >= p.window_start and e.recorded_at < p.window_end
 ),
 stated as (
-  select coalesce(f.service, '') as service, f.backfilled,
+  select coalesce(f.service, '') as service, f.event_id, f.deployment_id, f.rollback_id, f.incident_id, f.change_id,
+    f.backfilled,
     epoch_us(f.recorded_at) - epoch_us(f.occurred_at) > p.late_after_us as late
   from facts f
   cross join parameters p
   where f.recorded_at >= p.window_start and f.recorded_at < p.window_end
+),
+-- Rows of the two instances carry the instance before the id; what is left does not say whose it means.
+unclear as (
+  select s.service, s.event_id from stated s join id_clashes c on c.kind = 'deployment' and c.id = s.deployment_id
+  union
+  select s.service, s.event_id from stated s join id_clashes c on c.kind = 'rollback' and c.id = s.rollback_id
+  union
+  select s.service, s.event_id from stated s join id_clashes c on c.kind = 'incident' and c.id = s.incident_id
+  union
+  select s.service, s.event_id from stated s join id_clashes c on c.kind = 'change' and c.id = s.change_id
 ),
 -- Once each, whatever the number of its services.
 spoiled as (
@@ -40,6 +51,8 @@ problems as (
   union all
   select service, 'backfilled' from stated where backfilled
   union all
+  select service, 'ambiguous_id' from unclear
+  union all
   select service, 'invalid_order' from spoiled where order_flag = 'invalid'
   union all
   select service, 'clamped' from spoiled where order_flag = 'clamped'
@@ -52,9 +65,8 @@ problems as (
 ),
 looked_for as (
   select problem
-  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('late'), ('backfilled'), ('invalid_order'),
-    ('clamped'),
-    ('no_start'), ('merge_cycle'), ('unlinked')) as problems (problem)
+  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('late'), ('backfilled'), ('ambiguous_id'),
+    ('invalid_order'), ('clamped'), ('no_start'), ('merge_cycle'), ('unlinked')) as problems (problem)
 )
 select cast(null as text) as service, 'problem' as dimension, l.problem as dimension_value,
   ratio(count(p.problem), 1) as value

@@ -29,7 +29,9 @@ macro_rules! files {
 /// File names without `.sql`: the order number, `_`, the view's name. A view reads only views above it.
 const FILES: &[(&str, &str)] = files![
     "10_events",
+    "10_id_clashes",
     "10_identities",
+    "10_instance_ids",
     "10_renamed_people",
     "10_resolved_events",
     "11_facts",

@@ -35,7 +35,7 @@ async fn check(history: &str, wanted: &[(&str, &str, &str)]) {
                     columns.split(", ").map(|name| text(row, name)).collect::<Vec<_>>().join(" | ")
                 })
                 .collect();
-            assert_eq!(found, [*want], "{metric}: {columns}");
+            assert_eq!(found, [*want], "{metric}/{value}: {columns}");
         }
     }
 }
@@ -302,6 +302,10 @@ incident.started 01T00:10 incident_id=A recorded=01T00:25
 incident.detected 01T00:00 incident_id=A recorded=01T00:15:01
 incident.merged 01T00:20 incident_id=B duplicate_of=B recorded=01T00:30
 correction.amended 01T00:30 amends=e1 severity=2 recorded=01T00:30
+change.created 01T00:00 source=servicenow source_instance=emea change_id=CHG1 recorded=01T00:00
+change.created 01T00:00 source=servicenow source_instance=apac change_id=CHG1 recorded=01T00:00
+deployment.live 01T00:00 environment=staging deployment_id=d1 change_id=CHG1 recorded=01T00:00
+deployment.live 01T00:00 environment=staging deployment_id=d2 change_id=emea/CHG1 recorded=01T00:00
 ";
     check(
         history,
@@ -312,6 +316,7 @@ correction.amended 01T00:30 amends=e1 severity=2 recorded=01T00:30
             ("data_quality/amended", "value", "1.000000"),
             ("data_quality/unlinked", "value", "1.000000"),
             ("data_quality/conflict", "value", "0.000000"),
+            ("data_quality/ambiguous_id", "value", "1.000000"),
         ],
     )
     .await;
