@@ -14,6 +14,7 @@ test-more: demo
     tests/more/verify_tiles.sh target/debug/backtrail backtrail-demo/ledger backtrail-demo/vkey
     npx html-validate --config tests/more/html-validate.json backtrail-demo/reports/*/*.html
     target/debug/backtrail export events --ledger backtrail-demo/ledger > backtrail-demo/events.ndjson
+    tests/more/verify_vault.py backtrail-demo/ledger backtrail-demo/events.ndjson
     target/debug/backtrail metrics --ledger backtrail-demo/ledger --period 2026-Q3 --format ndjson > backtrail-demo/metrics.ndjson
     tests/more/second_opinion.py backtrail-demo/events.ndjson --compare backtrail-demo/metrics.ndjson
     tests/more/full_disk.sh target/debug/backtrail

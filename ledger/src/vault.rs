@@ -15,7 +15,9 @@ use serde_json::{Map, Value as Json};
 use crate::commitment::{Salt, commitment};
 use crate::error::Error;
 use crate::frame::{self, End, Frames};
+
 use crate::storage::Storage;
+use crate::tlog::hash::sha256;
 
 /// The name of the vault's format, in its headers.
 pub const FORMAT: &str = "backtrail/vault/1";
@@ -128,9 +130,10 @@ pub struct DeliveryRecord {
 }
 
 impl DeliveryRecord {
-    /// The headers as the bytes that are committed to: JSON of one object, keys sorted.
-    pub fn headers_bytes(&self) -> Vec<u8> {
-        to_json_bytes(&self.headers)
+    /// What the commitments of its rows are about.
+    pub fn digests(&self) -> DeliveryDigests {
+        let hex = |bytes: &[u8]| HEXLOWER.encode(&sha256(bytes).0);
+        DeliveryDigests { payload: hex(&self.body), headers: hex(&to_json_bytes(&self.headers)) }
     }
 
     /// The body as text, if it is text, or else in base64.
@@ -177,6 +180,16 @@ impl DeliveryRecord {
     }
 }
 
+/// SHA-256 of a delivery's body, and of its headers as JSON of one object with sorted keys, in lower-case hex. Rows commit to
+/// these, so that a delivery is hashed once, however many rows it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryDigests {
+    /// Of the raw body.
+    pub payload: String,
+    /// Of the headers.
+    pub headers: String,
+}
+
 /// The fields in the order in which they are written: that of their bytes.
 #[derive(Serialize, Deserialize)]
 struct DeliveryJson<'a> {
@@ -219,18 +232,15 @@ impl EventRecord {
     }
 
     /// The commitments that the leaf must have, by field, given the delivery that the event came with.
-    pub fn commitments(&self, delivery: &DeliveryRecord) -> Option<BTreeMap<String, String>> {
+    pub fn commitments(&self, delivery: &DeliveryDigests) -> Option<BTreeMap<String, String>> {
         let committed = self.salts.iter().map(|(field, salt)| {
-            let headers;
-            let value: &[u8] = match field.as_str() {
-                "payload" => &delivery.body,
-                "headers" => {
-                    headers = delivery.headers_bytes();
-                    &headers
-                }
-                field => self.texts.get(field)?.as_bytes(),
+            let value = match field.as_str() {
+                "payload" => &delivery.payload,
+                "headers" => &delivery.headers,
+                field => self.texts.get(field)?,
             };
-            Some((field.clone(), commitment(&salt_of(salt)?, &self.event_id, field, value)))
+            let salt = salt_of(salt)?;
+            Some((field.clone(), commitment(&salt, &self.event_id, field, value.as_bytes())))
         });
         let committed: BTreeMap<_, _> = committed.collect::<Option<_>>()?;
         self.texts.keys().all(|field| committed.contains_key(field)).then_some(committed)
@@ -372,6 +382,21 @@ pub struct QuarantineEntry {
     pub payload_salt: String,
     /// The salt of the entry's `headers_commitment`, in hex.
     pub headers_salt: String,
+}
+
+impl QuarantineEntry {
+    /// The commitments that the entry's row must have, by field.
+    pub fn commitments(&self, delivery: &DeliveryDigests) -> Option<BTreeMap<String, String>> {
+        let fields = [
+            ("payload", &self.payload_salt, &delivery.payload),
+            ("headers", &self.headers_salt, &delivery.headers),
+        ];
+        let committed = fields.map(|(field, salt, value)| {
+            let salt = salt_of(salt)?;
+            Some((field.to_owned(), commitment(&salt, &self.event_id, field, value.as_bytes())))
+        });
+        committed.into_iter().collect()
+    }
 }
 
 impl QuarantineRecord {

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Finding, Level, VerifyOptions};
-use crate::commitment::commitment;
 use crate::erasure::{Gone, OF_DELIVERY};
 use crate::error::{Error, Kind};
 use crate::frame::{self, End, FRAME_OVERHEAD, Frame, Frames, HEADER};
 use crate::journal::scan;
 use crate::storage::Storage;
 use crate::vault::{
-    self, DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineEntry,
-    QuarantineRecord, salt_of,
+    self, DeliveryDigests, DeliveryRecord, EventRecord, IdentityRecord, KeyRecord, QuarantineRecord,
 };
 use crate::wal::Commit;
 
@@ -198,7 +196,7 @@ fn events(
     path: &str,
     committed: Option<u64>,
 ) -> Result<(), Error> {
-    let mut delivery: Option<DeliveryRecord> = None;
+    let mut delivery: Option<DeliveryDigests> = None;
     let mut used = true;
     let (mut records, mut deliveries) = (Blanks::default(), Blanks::default());
     for (id, committed) in &block.events {
@@ -212,7 +210,7 @@ fn events(
         let held = match kind {
             vault::DELIVERY => {
                 let unused = !std::mem::replace(&mut used, false);
-                delivery = DeliveryRecord::parse(payload).ok();
+                delivery = DeliveryRecord::parse(payload).ok().map(|record| record.digests());
                 delivery.is_some() && !unused
             }
             vault::EVENT => {
@@ -260,7 +258,7 @@ fn event(
     check: &mut Check,
     block: &mut Block,
     record: &EventRecord,
-    delivery: Option<&DeliveryRecord>,
+    delivery: Option<&DeliveryDigests>,
     path: &str,
 ) -> bool {
     let Some(rows) = block.events.remove(&record.event_id) else { return false };
@@ -271,7 +269,7 @@ fn event(
         let of_delivery = OF_DELIVERY.iter().any(|field| gone.contains(*field));
         record.salts.keys().any(|field| gone.contains(field)) || (of_delivery && delivery.is_some())
     };
-    let nothing = DeliveryRecord::default();
+    let nothing = DeliveryDigests::default();
     let committed = record.commitments(delivery.unwrap_or(&nothing));
     let fits = |gone: &BTreeSet<String>| {
         let left = rows.iter().filter(|(field, _)| !gone.contains(*field));
@@ -339,13 +337,14 @@ fn refusals(
         }
         let record = QuarantineRecord::parse(payload).ok().filter(|_| kind == vault::QUARANTINED);
         let held = record.is_some_and(|record| {
+            let digests = record.delivery.digests();
             !record.entries.is_empty()
                 && record.entries.iter().all(|entry| {
                     let rows = block.refusals.remove(&entry.event_id);
                     if check.erasures.event(&entry.event_id).is_some_and(|gone| !gone.pending) {
                         erased_and_there(check, &entry.event_id, path);
                     }
-                    rows.is_some() && rows == committed_by(entry, &record.delivery)
+                    rows.is_some() && rows == entry.commitments(&digests)
                 })
         });
         if !held {
@@ -370,20 +369,6 @@ fn refusals(
         );
     }
     Ok(())
-}
-
-fn committed_by(
-    entry: &QuarantineEntry,
-    delivery: &DeliveryRecord,
-) -> Option<BTreeMap<String, String>> {
-    let (payload, headers) = (salt_of(&entry.payload_salt)?, salt_of(&entry.headers_salt)?);
-    Some(BTreeMap::from([
-        ("payload".to_owned(), commitment(&payload, &entry.event_id, "payload", &delivery.body)),
-        (
-            "headers".to_owned(),
-            commitment(&headers, &entry.event_id, "headers", &delivery.headers_bytes()),
-        ),
-    ]))
 }
 
 fn identities(check: &mut Check, block: &mut Block, committed: Option<u64>) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use backtrail_schemas::{Draft, Event, Identity, Reject, Timestamp, id};
 use data_encoding::HEXLOWER;
 
 use super::Ledger;
-use crate::commitment::{Salt, commitment, hmac, keyed_hash};
+use crate::commitment::{Salt, hmac, keyed_hash};
 use crate::entry::Entry;
 use crate::error::{Error, Kind};
 use crate::index::{FILLS_UNKNOWN, key};
@@ -19,7 +19,8 @@ use crate::journal::Journal;
 use crate::limits::{COMMIT_BYTES_MAX, FRAME_BYTES_MAX, SEGMENT_ROWS, TAIL_BYTES_MAX};
 use crate::log::Place;
 use crate::vault::{
-    self, DeliveryRecord, EventRecord, IdentityRecord, QuarantineEntry, QuarantineRecord,
+    self, DeliveryDigests, DeliveryRecord, EventRecord, IdentityRecord, QuarantineEntry,
+    QuarantineRecord,
 };
 use crate::wal::{self, Commit};
 
@@ -27,6 +28,7 @@ use crate::wal::{self, Commit};
 struct Intake<'a> {
     submission: &'a Submission,
     delivery: DeliveryRecord,
+    digests: DeliveryDigests,
     at: Timestamp,
     /// Whether the delivery is in the vault already.
     kept: bool,
@@ -113,7 +115,9 @@ impl Ledger {
         if delivery.body.len() > FRAME_BYTES_MAX / 2 {
             return Err(Error::reject("a delivery larger than 32 MiB"));
         }
-        let mut intake = Intake { submission, delivery, at, kept: false, refused: Vec::new() };
+        let digests = delivery.digests();
+        let mut intake =
+            Intake { submission, delivery, digests, at, kept: false, refused: Vec::new() };
         let mut outcomes = Vec::new();
         for draft in &mapped.drafts {
             match self.take_draft(draft, &mut intake) {
@@ -274,7 +278,7 @@ impl Ledger {
             record.salts = fields.into_iter().zip(salts).collect();
         }
         let commitments =
-            record.commitments(&intake.delivery).expect("each salt is 32 bytes in hex");
+            record.commitments(&intake.digests).expect("each salt is 32 bytes in hex");
         for (field, commitment) in commitments {
             event.put(commitment_column(&field), commitment);
         }
@@ -382,25 +386,19 @@ impl Ledger {
             if self.log.find(&*self.store, &event_id)?.is_some() {
                 continue;
             }
-            let (payload, headers) =
-                (self.salt(&event_id, "payload")?, self.salt(&event_id, "headers")?);
-            let headers_bytes = intake.delivery.headers_bytes();
-            event.put(
-                "payload_commitment",
-                commitment(&payload, &event_id, "payload", &intake.delivery.body),
-            );
-            event.put(
-                "headers_commitment",
-                commitment(&headers, &event_id, "headers", &headers_bytes),
-            );
-            self.log.push(&*self.store, &event)?;
-            record.entries.push(QuarantineEntry {
+            let entry = QuarantineEntry {
+                payload_salt: HEXLOWER.encode(&self.salt(&event_id, "payload")?),
+                headers_salt: HEXLOWER.encode(&self.salt(&event_id, "headers")?),
                 event_id,
                 code: refusal.code.clone(),
                 reason: refusal.reason.clone(),
-                payload_salt: HEXLOWER.encode(&payload),
-                headers_salt: HEXLOWER.encode(&headers),
-            });
+            };
+            let commitments = entry.commitments(&intake.digests).expect("salts are 32 bytes");
+            for (field, commitment) in commitments {
+                event.put(commitment_column(&field), commitment);
+            }
+            self.log.push(&*self.store, &event)?;
+            record.entries.push(entry);
         }
         if !record.entries.is_empty() {
             self.log.quarantine.stage(vault::QUARANTINED, &record.to_bytes());
