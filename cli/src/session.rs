@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use backtrail_ledger::{Checkpoint, Note, Snapshot};
-use backtrail_query::{Kind, Options, Period, Session, Source};
+use backtrail_query::{Kind, Options, Period, Session, Source, Tz};
 use backtrail_schemas::Timestamp;
 use tokio::runtime::Runtime;
 
@@ -59,13 +59,17 @@ fn size_of(text: &str) -> Result<u64, Failure> {
     Ok(note.parse::<Note>()?.text.parse::<Checkpoint>()?.size)
 }
 
+/// The time zone that `text` names.
+pub(crate) fn zone(text: &str) -> Result<Tz, Failure> {
+    text.parse().map_err(|_| {
+        Failure::new(USAGE, format_args!("`{text}` is not an IANA time zone"))
+            .hint("write it like Europe/Berlin")
+    })
+}
+
 /// How the question is asked: flag before config file before default.
 fn options(config: &Config, at: &At) -> Result<Options, Failure> {
-    let zone = at.tz.as_deref().or(config.report.timezone.as_deref()).unwrap_or("UTC");
-    let zone = zone.parse().map_err(|_| {
-        Failure::new(USAGE, format_args!("`{zone}` is not an IANA time zone"))
-            .hint("write it like Europe/Berlin")
-    })?;
+    let zone = zone(at.tz.as_deref().or(config.report.timezone.as_deref()).unwrap_or("UTC"))?;
     let as_of = at.as_of.as_deref().map(Timestamp::parse_rfc3339).transpose();
     let as_of = as_of
         .map_err(|e| Failure::new(USAGE, e).hint("write --as-of like 2026-10-01T00:00:00Z"))?;

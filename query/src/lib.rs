@@ -21,6 +21,7 @@ pub mod udaf;
 pub mod udf;
 pub mod views;
 
+pub use chrono_tz::Tz;
 pub use error::{Error, Kind};
 pub use metrics::{Metric, MetricFilter};
 pub use output::{Format, Rows};

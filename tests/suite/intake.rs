@@ -341,6 +341,16 @@ fn the_config_of_sources_is_checked() {
         ("[serve]\ntls_key = 'long'".to_owned(), 65, "go together"),
         ("[serve]\ntls_key = 'long'\ntls_certificate = 'long'".to_owned(), 65, "PEM"),
         ("[serve]\nlog = 'xml'".to_owned(), 65, "xml"),
+        ("[report]\ntimezone = 'Mars/Olympus'".to_owned(), 65, "report.timezone: `Mars/Olympus`"),
+        ("[report]\noverlay = 'absent'".to_owned(), 66, "absent"),
+        ("[[ledger.anchor]]\npath = 'absent'".to_owned(), 66, "absent is no folder"),
+        ("[sources.helm.poll]\nof = ['a']".to_owned(), 65, "`helm` has no API"),
+        ("[sources.github.poll]\ntoken_file = 'long'".to_owned(), 65, "`of` is missing"),
+        (
+            "[sources.github.poll]\nof = ['a/b']\ntoken_env = 'ABSENT_ONE'".to_owned(),
+            66,
+            "ABSENT_ONE",
+        ),
     ] {
         std::fs::write(dir.join("backtrail.toml"), &config).unwrap();
         let ran = run(dir, ["serve", "--check", "--ledger", "ledger"]);

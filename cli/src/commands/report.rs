@@ -122,7 +122,8 @@ pub(crate) fn request(target: Target, formats: &[ReportFormat]) -> Request {
     }
 }
 
-fn overlay(path: &Path) -> Result<Overlay, Failure> {
+/// The overlay of control packs in the file `path`.
+pub(crate) fn overlay(path: &Path) -> Result<Overlay, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
     Ok(Overlay::parse(&text, pack::core())?)
 }

@@ -28,7 +28,7 @@ use self::walk::{Reading, Sink};
 use crate::clock::SystemClock;
 use crate::commands::keys::Writer;
 use crate::config::Config;
-use crate::exit::{Failure, NO_INPUT, USAGE};
+use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE};
 use crate::mapping;
 use crate::output::say;
 use crate::session::nearest;
@@ -86,6 +86,12 @@ pub(crate) fn poll(
     kept.save(&cursor)?;
     ledger.submit(&crate::outside::Outside::read(asked.config)?, asked.dir)?;
     Ok(Some(Done { source: access.api.source, window, read, told }))
+}
+
+/// Whether the config says all that polling `source` needs.
+pub(crate) fn check(config: &Config, dir: &Path, source: &str) -> Result<(), Failure> {
+    let asked = Poll { config, dir, source, since: None, until: None };
+    asked.access().map(drop).map_err(|e| Failure { exit: e.exit.max(BAD_INPUT), ..e })
 }
 
 /// Reads the same and shows it; nothing is kept.

@@ -12,6 +12,7 @@
 
 mod answer;
 mod body;
+mod check;
 mod complaints;
 mod http;
 mod intake;
@@ -24,8 +25,7 @@ mod refusal;
 pub(crate) mod sources;
 mod tls;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -39,9 +39,8 @@ use crate::clock::SystemClock;
 use crate::commands::keys;
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::output::Out;
 use crate::outside::Outside;
-use crate::{session, signers};
+use crate::session;
 use intake::Intake;
 use limits::{STOP_PATIENCE_S, TICK_MS, WITNESS_INTERVAL};
 use metrics::Metrics;
@@ -63,7 +62,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let endpoints = sources::endpoints(&config, client_ca)?;
     let outside = Outside::read(&config)?;
     if args.check {
-        return check(&config, &dir, args, listen);
+        return check::check(&config, &dir, args, listen);
     }
     logs::start(config.serve.log);
     // Before anything is opened: from here on a signal ends the loop below and nothing else.
@@ -94,14 +93,6 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let head = published?;
     tracing::info!("stopped at size {}", head.size);
     Ok(())
-}
-
-/// Validates what a start would need and starts nothing.
-fn check(config: &Config, dir: &Path, args: &Serve, listen: SocketAddr) -> Result<(), Failure> {
-    let signer = signers::one(config, dir, args.key.key.as_ref())?;
-    let mut out = Out::new();
-    out.line(format_args!("fine: {} would be served on {listen}", signer.vkey().name()))?;
-    out.finish()
 }
 
 /// Gets a message at SIGTERM or SIGINT; a second one of them ends the process at once.

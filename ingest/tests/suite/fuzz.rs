@@ -11,6 +11,7 @@ use std::time::Duration;
 use backtrail_schemas::{Delivery, Mapped};
 use bolero::check;
 
+use crate::coverage::is_promised;
 use crate::damage::{Damage, Edit};
 use crate::support::{self, mapped, samples};
 
@@ -83,6 +84,9 @@ pub(crate) fn accounted(delivery: &Delivery) -> Mapped {
     for draft in &result.drafts {
         let valid = draft.event.check_drafted(&["recorded_at"]);
         valid.unwrap_or_else(|e| panic!("{e}: {}", shown(delivery)));
+        let [source, kind, phase] =
+            ["source", "kind", "phase"].map(|name| draft.event.text(name).unwrap());
+        assert!(is_promised(source, kind, phase), "{source} {kind}/{phase}: {}", shown(delivery));
     }
     for reject in &result.rejects {
         assert!(PAGE.contains(reject.code.as_ref()), "{reject:?} has a code of its own");
