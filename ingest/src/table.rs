@@ -99,8 +99,8 @@ const SOURCES: &[Source<'_>] = &[
         reads: "monitor webhooks by the template below; incidents and their tasks; DORA deployments, failures and patches; results of deployment gates",
         natural_key: "`$ID`; id of the record, mark and its time",
         authentication: "none of its own; a static header or basic",
-        rollback: "explicit: a patch names the deployment that put it right as a rollback",
-        cannot_tell: "when a rollback was that a patch reports; to the second when an incident became stable; deployments that failed",
+        rollback: "explicit: a patch or a list names the deployment that put it right as a rollback",
+        cannot_tell: "when a rollback was noted; to the second when an incident became stable; deployments that failed",
     },
     Source {
         name: "servicenow",

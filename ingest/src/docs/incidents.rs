@@ -69,7 +69,7 @@ Notes, tags, owners and snoozing are ignored. `details` are read like tags.
 | monitor webhook | Triggered → health/breached, Warn → warning, No Data → no_data, Recovered → recovered (and Re-…); Renotify is ignored |
 | incidents | started `customer_impact_start`, reported `created`, detected `detected`, mitigated `customer_impact_end` or state stable, resolved `resolved`; `is_test` is a drill |
 | incident_todos | action_item/created, updated, completed |
-| DORA deployment | deployment/started `started_at`, succeeded `finished_at` (nanoseconds) |
+| DORA deployment | deployment/started `started_at`, succeeded `finished_at` (nanoseconds, or RFC 3339 as newer lists write them); with a rollback as its `remediation` also what a patch says, dated by the deployment that failed |
 | DORA failure | incident/started, resolved, per service |
 | DORA patch with a rollback as its remediation | correction/amended of the deployment that put it right: `rollback_id`, `rollback_of`, `recognised_by` explicit; dated by its arrival |
 | result of a deployment gate | verification/passed, failed, stage pre; dated by its arrival |

@@ -232,6 +232,17 @@ const TRAPS: &[Trap] = &[
     ),
     ("a patch that nobody dated is not dated", "datadog/dora_patch_bare.json", &["missing_field"]),
     ("a roll-forward is no rollback", "datadog/dora_patch_rollforward.json", &[]),
+    (
+        "a list that writes its times as text says what put a deployment right",
+        "datadog/dora_deployments_remedied.json",
+        &[
+            "deployment/started",
+            "deployment/succeeded",
+            "correction/amended",
+            "deployment/started",
+            "deployment/succeeded",
+        ],
+    ),
     ("a gate that is still asked did not pass", "datadog/received.ndjson:4", &[]),
     ("an incident asked for is none yet", "datadog/incident_asked_for.json", &[]),
     (
@@ -515,6 +526,15 @@ const COLUMNS: &[Columns] = &[
     ),
     ("launchdarkly/turned_off_by_version.json", "flag/turned_off", &[("kill_switch", "true")]),
     ("pagerduty/rest_incident_merged.json", "incident/merged", &[("duplicate_of", "QCART4")]),
+    (
+        "datadog/dora_deployments_remedied.json",
+        "correction/amended",
+        &[
+            ("rollback_of", "dep-28"),
+            ("rollback_id", "datadog:dep-29"),
+            ("time_basis", "source_state"),
+        ],
+    ),
     ("github/issues_transferred.json", "incident/merged", &[("duplicate_of", "kiln-shop/till#31")]),
     (
         "launchdarkly/approval_bypassed.json",
