@@ -121,8 +121,8 @@ An event may not state `seq`, `authn_*`, `ingest_mode`, any `*_commitment`, anot
 
 Version and digest are read from the package URL: a version that is a digest is `artifact_digest`, and the `tag` qualifier
 the label. `context.source` is the instance, and with `context.id` the key; `subject.source` and `environment.source` are not
-read: a subject or environment is called by its id alone. Runs without a place, `service.published`, which names no version, and the
-specification's other types that state nothing of this are ignored; custom events and unknown types are unmapped.
+read: a subject or environment is called by its id alone. Runs without a place, `service.published`, which names no version,
+and the specification's other types that state nothing of this are ignored; custom events and unknown types are unmapped.
 
 ## github
 
@@ -159,9 +159,9 @@ text is `commit_sha`; which deployment that was is not concluded from it. Issues
 `event.{id, event_type, occurred_at, agent, client, data}`; of an incident `id`, `title`, `service.summary`,
 `priority.summary` (may be null), `urgency` and `incident_type.name` (attributes), `teams` (when one), `created_at`,
 `html_url` (its host is the instance). incident.triggered is `detected`; `resolved` with a merge as its reason is `merged`
-into that incident, since nothing recovered. A status update is `annotated`, its message the comment. The actor is the agent, else
-the client's name. Who is assigned or asked to help, changes of services and of the shop's own fields are ignored, as is a ping;
-other events are unmapped.
+into that incident, since nothing recovered. A status update is `annotated`, its message the comment. The actor is the agent,
+else the client's name. Who is assigned or asked to help, changes of services and of the shop's own fields are ignored, as is
+a ping; other events are unmapped.
 
 Of the API, incidents (records that change in place: detected, acknowledged while that holds, reopened, resolved or merged) and
 log entries (trigger, acknowledge, unacknowledge, escalate, priority_change, resolve, reopen, annotate; the others are

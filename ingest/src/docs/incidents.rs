@@ -113,7 +113,7 @@ comments, work logs and sprints are ignored.
 
 Entries of the audit log, as webhooks or as a page of the log. `updateOn` is flag/turned_on or turned_off; any other action
 on a flag that can change what is served is flag/changed, with the action as an attribute; names, descriptions, tags and the
-like are ignored, as are what is only scheduled, requests of approval (an entry says neither which one it is about nor how it was
-decided) and entries about other things than flags. `bypassRequiredApproval` is override/used. One row per flag and environment; an entry about all
-environments has none. The actor is the member, else the token.
+like are ignored, as are what is only scheduled, requests of approval (an entry says neither which one it is about nor how it
+was decided) and entries about other things than flags. `bypassRequiredApproval` is override/used. One row per flag and
+environment; an entry about all environments has none. The actor is the member, else the token.
 ";
