@@ -114,13 +114,15 @@ An event may not state `seq`, `authn_*`, `ingest_mode`, any `*_commitment`, anot
 | pipelinerun, taskrun: queued, started, finished | deployment/queued, started, succeeded, failed, cancelled | only with `service` and `environment` in `customData`; `content.outcome`, `errors`, `uri` or `url` |
 | incident.detected, reported, resolved | incident/… | `subject.id`, `content.service.id`, `environment.id`, `description`, `ticketURI`; `customData.severity` |
 | ticket.created, updated, closed | change/… for type change; action_item/… for type task or action_item | `content.summary`, `creator`, `assignees` (one is the owner), `updatedBy`, `resolution` |
-| testsuiterun.started, finished | verification/started, passed, failed, inconclusive, skipped | `content.outcome`, `testSuite`, `reason` |
+| testsuiterun, testcaserun: started, finished, skipped | verification/started, passed, failed, inconclusive, skipped | `content.outcome`, `testSuite` or `testCase`, `reason` |
 | approval.created, updated, closed | approval/requested, approved, rejected, revoked, expired | `content.decision`, `requestor`, `responder`, `approvalDetailsUrl` |
 | artifact.published, deleted | artifact/… | `subject.id` (a package URL), `content.user` |
 | environment.created, deleted | environment/… | `subject.id`, `content.name` |
 
 Version and digest are read from the package URL: a version that is a digest is `artifact_digest`, and the `tag` qualifier
-the label. `service.published` names no version and is unmapped, as are custom events and all other types.
+the label. `context.source` is the instance, and with `context.id` the key; `subject.source` and `environment.source` are not
+read: a subject or environment is called by its id alone. Runs without a place, `service.published`, which names no version,
+and the specification's other types that state nothing of this are ignored; custom events and unknown types are unmapped.
 
 ## github
 
@@ -129,7 +131,7 @@ the label. `service.published` names no version and is unmapped, as are custom e
 | deployment | deployment/queued | `deployment.{id, sha, ref, task, payload, environment, production_environment, creator, description, created_at}`, `workflow_run.{id, name}` |
 | deployment_status | queued, pending, waiting → deployment/queued; in_progress → started; success → succeeded; failure, error → failed; inactive → superseded | `deployment_status.{id, state, environment, creator, description, log_url, target_url, created_at}`, and the deployment |
 | deployment_review | approval/requested, approved, rejected, one per environment | `workflow_run`, `environment` or `workflow_job_runs[].environment`, `requestor`, `approver`, `comment`, `since` (else when it arrived) |
-| issues with the label `incident` | opened, labeled with it → incident/reported; closed → resolved, as not planned or duplicate → cancelled; reopened → reopened; unlabeled → cancelled; another severity label → severity_changed; edited, deleted, transferred → annotated | `issue.{id, number, title, body, labels, created_at, closed_at, updated_at}`, `sender` |
+| issues with the label `incident` | opened, labeled with it → incident/reported, with its end where it was closed before; closed → resolved, as not planned or duplicate → cancelled; reopened → reopened; unlabeled, deleted while open → cancelled, until it is labeled again; transferred → merged into the new issue; another severity label → severity_changed; edited, deleted after its end → annotated | `issue.{id, number, title, body, labels, created_at, closed_at, updated_at}`, `sender`, `changes.{new_issue.number, new_repository.full_name}` |
 | deployment_protection_rule | approval/requested | `deployment`, `environment`, `deployment_callback_url` |
 | workflow_job with a deployment | queued, waiting → deployment/queued; in_progress → started; completed → succeeded, failed, cancelled | `workflow_job.{id, run_id, conclusion, started_at, completed_at}`, and the deployment |
 | workflow_run of a name as below | requested → deployment/queued; in_progress → started; completed → succeeded, failed, cancelled | `workflow_run.{id, run_attempt, name, head_sha, head_branch, head_commit.timestamp, conclusion, triggering_actor, run_started_at, updated_at}` |
@@ -157,10 +159,11 @@ text is `commit_sha`; which deployment that was is not concluded from it. Issues
 `event.{id, event_type, occurred_at, agent, client, data}`; of an incident `id`, `title`, `service.summary`,
 `priority.summary` (may be null), `urgency` and `incident_type.name` (attributes), `teams` (when one), `created_at`,
 `html_url` (its host is the instance). incident.triggered is `detected`; `resolved` with a merge as its reason is `merged`
-into that incident, since nothing recovered. The actor is the agent, else the client's name. Other events are unmapped; a
-ping is ignored.
+into that incident, since nothing recovered. A status update is `annotated`, its message the comment. The actor is the agent,
+else the client's name. Who is assigned or asked to help, changes of services and of the shop's own fields are ignored, as is
+a ping; other events are unmapped.
 
-Of the API, incidents (records that change in place: detected, acknowledged while that holds, resolved or merged) and
+Of the API, incidents (records that change in place: detected, acknowledged while that holds, reopened, resolved or merged) and
 log entries (trigger, acknowledge, unacknowledge, escalate, priority_change, resolve, reopen, annotate; the others are
 ignored) are read, listed or alone. A log entry has another id than the webhook of the same act: both are rows, and the
 earliest of a phase counts.

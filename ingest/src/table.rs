@@ -44,7 +44,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "`context.source` and `context.id`",
         authentication: "none of its own; whatever carries it",
         rollback: "explicit: service.rolledback",
-        cannot_tell: "that a deployment started or failed, unless a pipeline or task run names service and environment in customData; acknowledgement, mitigation and reopening of incidents; the version that was left",
+        cannot_tell: "that a deployment started or failed, unless a pipeline or task run names service and environment in customData; whether two emitters that call a service, environment or incident by one id mean the same; acknowledgement, mitigation and reopening of incidents; the version that was left",
     },
     Source {
         name: "github",
@@ -52,11 +52,11 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "host and number of the deployment, status, job or release; run and attempt; run, attempt, environment and time of a review; number of the issue and time of the change",
         authentication: "HMAC-SHA256 over the body in X-Hub-Signature-256, without a time",
         rollback: "convention: task `rollback`, `rollback_of` in the deployment's payload, or a workflow's name; else by order",
-        cannot_tell: "regions and change requests, unless the payload names them; which deployment a review belongs to, beyond run and environment; when a status is lost (failed deliveries are not repeated)",
+        cannot_tell: "regions and change requests, unless the payload names them; which deployment a review belongs to, beyond run and environment; that an issue moved to a repository whose hooks are not read goes on; when a status is lost (failed deliveries are not repeated)",
     },
     Source {
         name: "pagerduty",
-        reads: "version 3 webhooks incident.triggered, acknowledged, unacknowledged, escalated, priority_updated, annotated, resolved, reopened; incidents and log entries of the REST API",
+        reads: "version 3 webhooks incident.triggered, acknowledged, unacknowledged, escalated, priority_updated, annotated, status_update_published, resolved, reopened; incidents and log entries of the REST API",
         natural_key: "`event.id`; id of the log entry; id of the incident, mark and its time",
         authentication: "HMAC-SHA256 over the body in X-PagerDuty-Signature (several at once while keys change), without a time",
         rollback: "not at all",
@@ -99,8 +99,8 @@ const SOURCES: &[Source<'_>] = &[
         reads: "monitor webhooks by the template below; incidents and their tasks; DORA deployments, failures and patches; results of deployment gates",
         natural_key: "`$ID`; id of the record, mark and its time",
         authentication: "none of its own; a static header or basic",
-        rollback: "explicit: a patch names the deployment that put it right as a rollback",
-        cannot_tell: "when a rollback was that a patch reports; to the second when an incident became stable; deployments that failed",
+        rollback: "explicit: a patch or a list names the deployment that put it right as a rollback",
+        cannot_tell: "when a rollback was noted; to the second when an incident became stable; deployments that failed",
     },
     Source {
         name: "servicenow",
@@ -124,7 +124,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "`_id`, flag and environment",
         authentication: "HMAC-SHA256 in X-LD-Signature, without a time",
         rollback: "not at all; a kill switch is named by its tag",
-        cannot_tell: "which service a flag is about, unless a tag names it; which variants were served",
+        cannot_tell: "which service a flag is about, unless a tag names it; which variants were served; who approved a change, and which request that was",
     },
     Source {
         name: "gitlab",

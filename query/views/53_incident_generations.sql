@@ -27,7 +27,8 @@ marks as (
     min(r.occurred_at) as first_at,
     max(r.occurred_at) filter (
       where r.phase in ('verified', 'resolved', 'closed') and r.position > b.last_cut_position) as last_end_at,
-    last_value(r.phase order by r.position) filter (where r.phase in ('cancelled', 'reopened')) as last_turn
+    last_value(r.phase order by r.position) filter (
+      where r.phase in ('cancelled', 'detected', 'reported', 'reopened')) as last_turn
   from bounded b
   join incident_rows r on r.base_id = b.base_id and r.position >= b.from_position
     and (b.until_position is null or r.position < b.until_position)

@@ -526,7 +526,7 @@ def generations_of(ident, rows, p):
         ends = [r for r in g.rows if r["phase"] in ("verified", "resolved", "closed")]
         g.open_from = at(g.own_start or g.own_detected)
         g.open_to = max((at(r) for r in ends), default=END) if any(key(r) > last for r in ends) else END
-        flips = [r["phase"] for r in g.rows if r["phase"] in ("cancelled", "reopened")]
+        flips = [r["phase"] for r in g.rows if r["phase"] in ("cancelled", "detected", "reported", "reopened")]
         g.cancelled = bool(flips) and flips[-1] == "cancelled"  # 16
     return made
 

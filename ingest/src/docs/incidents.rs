@@ -69,7 +69,7 @@ Notes, tags, owners and snoozing are ignored. `details` are read like tags.
 | monitor webhook | Triggered → health/breached, Warn → warning, No Data → no_data, Recovered → recovered (and Re-…); Renotify is ignored |
 | incidents | started `customer_impact_start`, reported `created`, detected `detected`, mitigated `customer_impact_end` or state stable, resolved `resolved`; `is_test` is a drill |
 | incident_todos | action_item/created, updated, completed |
-| DORA deployment | deployment/started `started_at`, succeeded `finished_at` (nanoseconds) |
+| DORA deployment | deployment/started `started_at`, succeeded `finished_at` (nanoseconds, or RFC 3339 as newer lists write them); with a rollback as its `remediation` also what a patch says, dated by the deployment that failed |
 | DORA failure | incident/started, resolved, per service |
 | DORA patch with a rollback as its remediation | correction/amended of the deployment that put it right: `rollback_id`, `rollback_of`, `recognised_by` explicit; dated by its arrival |
 | result of a deployment gate | verification/passed, failed, stage pre; dated by its arrival |
@@ -113,6 +113,7 @@ comments, work logs and sprints are ignored.
 
 Entries of the audit log, as webhooks or as a page of the log. `updateOn` is flag/turned_on or turned_off; any other action
 on a flag that can change what is served is flag/changed, with the action as an attribute; names, descriptions, tags and the
-like are ignored, as are entries about other things than flags. One row per flag and environment; an entry about all
-environments has none. The actor is the member, else the token.
+like are ignored, as are what is only scheduled, requests of approval (an entry says neither which one it is about nor how it
+was decided) and entries about other things than flags. `bypassRequiredApproval` is override/used. One row per flag and
+environment; an entry about all environments has none. The actor is the member, else the token.
 ";

@@ -24,7 +24,7 @@ pub(super) struct Event {
     pub(super) kind: &'static str,
     pub(super) phase: Phase,
     /// What makes two deliveries the same fact.
-    pub(super) key: Vec<Places>,
+    pub(super) key: Vec<Part>,
     pub(super) time: Time,
     pub(super) columns: Vec<(&'static Column, Source)>,
     pub(super) texts: Vec<(&'static str, Places)>,
@@ -37,6 +37,15 @@ pub(super) struct Ignore {
     pub(super) each: Option<Place>,
     pub(super) when: Vec<Condition>,
     pub(super) because: String,
+}
+
+/// One part of a key.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// What is at a place.
+    At(Places),
+    /// When the event happened: what can happen twice.
+    Time,
 }
 
 /// What happened.
@@ -117,8 +126,8 @@ impl Event {
             event_type: stated(&rule.event_type)?,
             context,
         };
-        let mut draft =
-            facts.draft(self.kind, phase, &self.key(scope)?, self.when(scope, delivery)?);
+        let when = self.when(scope, delivery)?;
+        let mut draft = facts.draft(self.kind, phase, &self.key(scope, when)?, when);
         for (column, source) in &self.columns {
             source.put(&mut draft, column, scope)?;
         }
@@ -135,12 +144,17 @@ impl Event {
     }
 
     /// The parts of the key, each as length and text, so that they do not run together.
-    fn key(&self, scope: &Scope<'_>) -> Result<String, Reject> {
+    fn key(&self, scope: &Scope<'_>, when: When) -> Result<String, Reject> {
         let mut key = String::new();
-        for places in &self.key {
-            let node = places.node(scope);
-            let part = word(&node)?.ok_or_else(|| node.missing())?;
-            let _ = write!(key, "{}:{part};", part.len());
+        for part in &self.key {
+            let text = match part {
+                Part::At(places) => {
+                    let node = places.node(scope);
+                    word(&node)?.ok_or_else(|| node.missing())?
+                }
+                Part::Time => when.at.micros().to_string(),
+            };
+            let _ = write!(key, "{}:{text};", text.len());
         }
         Ok(key)
     }

@@ -10,7 +10,7 @@ use crate::limits::{RULE_BLOCKS_MAX, RULE_BYTES_MAX, SOURCE_NAME_BYTES_MAX};
 
 use super::Rule;
 use super::at::{At, File, RuleError, Table};
-use super::event::{Event, Ignore, Phase, Time, Who, WhoKind};
+use super::event::{Event, Ignore, Part, Phase, Time, Who, WhoKind};
 use super::place::{Condition, Place, Places};
 use super::time::Form;
 use super::value::Source;
@@ -175,7 +175,7 @@ fn event(at: &At<'_>, top: &Table<'_>) -> Result<Event, RuleError> {
     let phases = KINDS.iter().find(|(k, _)| *k == kind).map_or(&[][..], |(_, phases)| phases);
     let phase = phase(&table.need("phase", "write `phase = \"started\"`")?, kind, phases, scoped)?;
     let key = needed("key", "write what makes two deliveries the same fact: `key = [\"/id\"]`")?;
-    let key = key.list()?.iter().map(|at| Places::parse(at, scoped)).collect::<Result<_, _>>()?;
+    let key = key.list()?.iter().map(|at| part(at, scoped)).collect::<Result<_, _>>()?;
     let both = |name: &str| [top.get(name), table.get(name)].into_iter().flatten();
     let mut columns: Vec<(&'static Column, Source)> = Vec::new();
     for at in both("columns").map(|at| at.entries()).collect::<Result<Vec<_>, _>>()?.concat() {
@@ -193,6 +193,14 @@ fn event(at: &At<'_>, top: &Table<'_>) -> Result<Event, RuleError> {
     }
     let time = time(&table, top, scoped)?;
     Ok(Event { each, when, kind, phase, key, time, columns, texts, people })
+}
+
+/// A part of a key: a place, or the word `time`.
+fn part(at: &At<'_>, scoped: bool) -> Result<Part, RuleError> {
+    if at.is_text() && at.text()? == "time" {
+        return Ok(Part::Time);
+    }
+    Places::parse(at, scoped).map(Part::At)
 }
 
 /// Sets what the block says over what is shared.

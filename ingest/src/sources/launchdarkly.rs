@@ -14,7 +14,11 @@ use crate::snapshot::Actor;
 
 pub(crate) const MAPPER: Mapper = Mapper { name: "launchdarkly", yaml: false, claims, looks, map };
 
-/// Actions on a flag that change nothing that is served.
+/// The action of who changes a flag without the approval that its environment requires.
+const BYPASS: &str = "bypassRequiredApproval";
+
+/// Actions on a flag that change nothing that is served. A request of approval is no change, and an entry says neither
+/// which request it is about nor how it was decided.
 const QUIET: &[&str] = &[
     "updateName",
     "updateDescription",
@@ -31,6 +35,17 @@ const QUIET: &[&str] = &[
     "reviewApprovalRequest",
     "deleteApprovalRequest",
     "updateFlagCodeReferences",
+    "updateFlagRuleDescription",
+    "updateDeprecated",
+    "updateTrackEvents",
+    "manageFlagFollowers",
+    "createTriggers",
+    "updateTriggers",
+    "deleteTriggers",
+    "updateScheduledChanges",
+    "updateExpiringRules",
+    "updateExpiringTargets",
+    "updateFeatureWorkflows",
 ];
 
 /// Kinds of entry about other things than flags.
@@ -118,9 +133,12 @@ fn flag(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
         if QUIET.contains(&target.action) {
             continue;
         }
-        let phase = phase(node, &target)?;
+        let (kind, phase) = match target.action {
+            BYPASS => ("override", "used"),
+            _ => ("flag", phase(node, &target)?),
+        };
         let key = format!("{id}:{}:{}", target.environment.unwrap_or_default(), target.flag);
-        let mut draft = facts.draft("flag", phase, &key, when);
+        let mut draft = facts.draft(kind, phase, &key, when);
         let known =
             drafts.iter_mut().find(|d| d.event.get("event_id") == draft.event.get("event_id"));
         if known.is_some() {

@@ -14,7 +14,7 @@ const PROMISED: &[(&str, &str)] = &[
     ),
     (
         "github",
-        "approval: approved, rejected, requested; artifact: published; deployment: cancelled, failed, queued, started, succeeded, superseded; incident: annotated, cancelled, reopened, reported, resolved, severity_changed; rollback: cancelled, failed, requested, started, succeeded; verification: failed, inconclusive, passed, skipped, started",
+        "approval: approved, rejected, requested; artifact: published; deployment: cancelled, failed, queued, started, succeeded, superseded; incident: annotated, cancelled, merged, reopened, reported, resolved, severity_changed; rollback: cancelled, failed, requested, started, succeeded; verification: failed, inconclusive, passed, skipped, started",
     ),
     (
         "pagerduty",
@@ -42,7 +42,7 @@ const PROMISED: &[(&str, &str)] = &[
         "jira",
         "approval: approved, rejected, requested; change: closed, created; incident: acknowledged, annotated, cancelled, closed, reopened, reported, resolved, severity_changed",
     ),
-    ("launchdarkly", "flag: changed, turned_off, turned_on"),
+    ("launchdarkly", "flag: changed, turned_off, turned_on; override: used"),
     (
         "gitlab",
         "approval: approved, rejected, requested; deployment: cancelled, failed, queued, started, succeeded; environment: created; flag: turned_off, turned_on; incident: acknowledged, annotated, cancelled, merged, reopened, reported, resolved, severity_changed, unacknowledged",

@@ -232,6 +232,17 @@ const TRAPS: &[Trap] = &[
     ),
     ("a patch that nobody dated is not dated", "datadog/dora_patch_bare.json", &["missing_field"]),
     ("a roll-forward is no rollback", "datadog/dora_patch_rollforward.json", &[]),
+    (
+        "a list that writes its times as text says what put a deployment right",
+        "datadog/dora_deployments_remedied.json",
+        &[
+            "deployment/started",
+            "deployment/succeeded",
+            "correction/amended",
+            "deployment/started",
+            "deployment/succeeded",
+        ],
+    ),
     ("a gate that is still asked did not pass", "datadog/received.ndjson:4", &[]),
     ("an incident asked for is none yet", "datadog/incident_asked_for.json", &[]),
     (
@@ -288,6 +299,11 @@ const TRAPS: &[Trap] = &[
         ],
     ),
     ("that somebody was called is no fact", "pagerduty/rest_log_entry_quiet.json", &[]),
+    (
+        "an incident that is open again was reopened",
+        "pagerduty/rest_incident_reopened.json",
+        &["incident/detected", "incident/reopened", "incident/annotated"],
+    ),
     ("a question is no incident", "github/issues_of_another_kind.json", &[]),
     (
         "an issue that is not planned did not recover",
@@ -299,6 +315,42 @@ const TRAPS: &[Trap] = &[
         "github/issues_unlabeled.json",
         &["incident/cancelled"],
     ),
+    (
+        "an issue that gets the label after its end has an end",
+        "github/issues_labeled_when_closed.json",
+        &["incident/reported", "incident/reported", "incident/resolved"],
+    ),
+    (
+        "what was over as no incident does not begin with the label",
+        "github/issues_labeled_when_not_planned.json",
+        &["incident/annotated", "incident/reported", "incident/cancelled"],
+    ),
+    (
+        "an issue that moves goes on elsewhere",
+        "github/issues_transferred.json",
+        &["incident/merged"],
+    ),
+    (
+        "where an issue moved is not guessed",
+        "github/issues_transferred_nowhere.json",
+        &["missing_field"],
+    ),
+    (
+        "who deletes an open incident takes it back",
+        "github/issues_deleted.json",
+        &["incident/cancelled"],
+    ),
+    (
+        "an incident that ended stays one when its issue is deleted",
+        "github/issues_deleted_when_closed.json",
+        &["incident/annotated"],
+    ),
+    (
+        "a change without the approval that it needs is an override",
+        "launchdarkly/approval_bypassed.json",
+        &["override/used", "flag/turned_off"],
+    ),
+    ("what is scheduled has not happened", "launchdarkly/scheduled.json", &[]),
 ];
 
 /// A sample, one of its events, and columns, texts or people of that event.
@@ -474,6 +526,21 @@ const COLUMNS: &[Columns] = &[
     ),
     ("launchdarkly/turned_off_by_version.json", "flag/turned_off", &[("kill_switch", "true")]),
     ("pagerduty/rest_incident_merged.json", "incident/merged", &[("duplicate_of", "QCART4")]),
+    (
+        "datadog/dora_deployments_remedied.json",
+        "correction/amended",
+        &[
+            ("rollback_of", "dep-28"),
+            ("rollback_id", "datadog:dep-29"),
+            ("time_basis", "source_state"),
+        ],
+    ),
+    ("github/issues_transferred.json", "incident/merged", &[("duplicate_of", "kiln-shop/till#31")]),
+    (
+        "launchdarkly/approval_bypassed.json",
+        "override/used",
+        &[("flag", "new-till"), ("environment", "production"), ("service", "till")],
+    ),
     (
         "pagerduty/rest_log_entries.json",
         "incident/detected",

@@ -17,6 +17,7 @@ mod mangled;
 mod notifications;
 mod privacy;
 mod reading;
+mod repeated;
 mod rules;
 mod running;
 mod sizes;

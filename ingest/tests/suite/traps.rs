@@ -286,8 +286,26 @@ const TRAPS: &[Trap] = &[
     (
         "a pipeline run without a place is no deployment",
         "cdevents/pipelinerun_without_place.json",
-        &["unmapped_type"],
+        &[],
     ),
+    ("what states nothing is not quarantined", "cdevents/service_published.json", &[]),
+    ("what states nothing is not quarantined", "cdevents/environment_modified.json", &[]),
+    (
+        "one case of a suite is a check too",
+        "cdevents/testcaserun_finished.json",
+        &["verification/failed"],
+    ),
+    (
+        "a case that was skipped did not pass",
+        "cdevents/testcaserun_skipped.json",
+        &["verification/skipped"],
+    ),
+    (
+        "an update for others is an annotation",
+        "pagerduty/status_update.json",
+        &["incident/annotated"],
+    ),
+    ("who is asked to help is no fact", "pagerduty/responder_added.json", &[]),
     ("a custom event is not guessed", "cdevents/custom.json", &["unmapped_type"]),
     (
         "one bad element does not take the batch with it",

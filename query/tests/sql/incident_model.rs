@@ -238,7 +238,7 @@ fn generations(rows: &[Row], name: &str) -> Vec<Generation> {
         current.open_until =
             ["verified", "resolved", "closed"].iter().filter_map(|n| last(&pass, n)).max();
         current.drill |= drilled(&mark);
-        if matches!(mark.name, "cancelled" | "reopened") {
+        if matches!(mark.name, "cancelled" | "detected" | "reopened") {
             current.cancelled = mark.name == "cancelled";
         }
         if current.begins.is_none() || !matches!(mark.name, "started" | "detected") {

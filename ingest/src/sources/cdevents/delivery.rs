@@ -36,7 +36,7 @@ pub(super) fn service(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option
     Ok(Some(draft))
 }
 
-/// A pipeline or task run is a deployment only when it says where to: `customData.service` and `.environment`.
+/// A pipeline or task run that says where it deploys to: `customData.service` and `.environment`.
 pub(super) fn run(
     event: &CdEvent<'_, '_>,
     subject: &str,
@@ -54,10 +54,6 @@ pub(super) fn run(
         },
         _ => return Ok(None),
     };
-    let place = ["service", "environment"].map(|key| event.conventions.get(key).is_some());
-    if place != [true, true] {
-        return Ok(None);
-    }
     let mut draft = event.draft("deployment", phase)?;
     let (name, id) = match subject {
         "taskrun" => ("taskName", event.content.at(&["pipelineRun", "id"])),

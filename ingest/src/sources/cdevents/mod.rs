@@ -23,6 +23,22 @@ pub(crate) const MAPPER: Mapper = Mapper { name: "cdevents", yaml: false, claims
 /// The versions of the specification whose shapes are read: `context.version` up to 0.4, `context.specversion` since.
 const VERSIONS: &[&str] = &["0.3", "0.4", "0.5", "0.6"];
 
+/// Types of the specification that state nothing of what the log keeps; `*` is any predicate.
+const QUIET: &[(&str, &str)] = &[
+    ("artifact", "downloaded"),
+    ("artifact", "packaged"),
+    ("artifact", "signed"),
+    ("branch", "*"),
+    ("build", "*"),
+    ("change", "*"),
+    ("environment", "modified"),
+    ("repository", "*"),
+    ("service", "published"),
+    ("testcaserun", "queued"),
+    ("testoutput", "*"),
+    ("testsuiterun", "queued"),
+];
+
 /// In an envelope the type tells; of several in a batch one is enough, since the others are read all the same.
 pub(super) fn claims(delivery: &Delivery) -> bool {
     let named = delivery.header("ce-type").is_some_and(is_type);
@@ -99,6 +115,9 @@ fn cdevent(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
     let Some((subject, predicate)) = parts(name) else {
         return Err(ty.unknown("unknown_type", "is not a CDEvents type"));
     };
+    if QUIET.iter().any(|(s, p)| *s == subject && (*p == predicate || *p == "*")) {
+        return Ok(ignored(format!("{subject}.{predicate} states nothing that the log keeps")));
+    }
     let version = if head.get("specversion").exists() {
         head.get("specversion")
     } else {
@@ -125,6 +144,9 @@ fn cdevent(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
         conventions: Conventions::read(node.get("customData").value()),
         chain_id: head.get("chainId").id()?,
     };
+    if matches!(subject, "pipelinerun" | "taskrun") && !event.names_place() {
+        return Ok(ignored("a run that names no service and environment is no deployment"));
+    }
     let draft = match subject {
         "service" => delivery::service(&event, predicate)?,
         "pipelinerun" | "taskrun" => delivery::run(&event, subject, predicate)?,
@@ -132,7 +154,8 @@ fn cdevent(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
         "environment" => delivery::environment(&event, predicate)?,
         "incident" => work::incident(&event, predicate)?,
         "ticket" => work::ticket(&event, predicate)?,
-        "testsuiterun" => work::test_run(&event, predicate)?,
+        "testcaserun" => work::test_run(&event, "testCase", predicate)?,
+        "testsuiterun" => work::test_run(&event, "testSuite", predicate)?,
         "approval" => work::approval(&event, predicate)?,
         _ => None,
     };
@@ -151,6 +174,11 @@ fn parts(name: &str) -> Option<(&str, &str)> {
 }
 
 impl CdEvent<'_, '_> {
+    /// Whether `customData` says which service it is about, and where.
+    fn names_place(&self) -> bool {
+        ["service", "environment"].iter().all(|key| self.conventions.get(key).is_some())
+    }
+
     /// A draft with what every subject may state: chain, environment, region, change.
     fn draft(&self, kind: &str, phase: &str) -> Result<Draft, Reject> {
         let mut draft = self.facts.draft(kind, phase, &self.id, self.when);

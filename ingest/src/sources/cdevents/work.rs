@@ -78,11 +78,17 @@ pub(super) fn ticket(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option<
     Ok(Some(draft))
 }
 
-/// Versions up to 0.4 say pass and fail, later ones success and failure.
-pub(super) fn test_run(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Option<Draft>, Reject> {
+/// A run of the test suite or case whose description is at `tested`. Versions up to 0.4 say pass and fail, later ones
+/// success and failure.
+pub(super) fn test_run(
+    event: &CdEvent<'_, '_>,
+    tested: &str,
+    predicate: &str,
+) -> Result<Option<Draft>, Reject> {
     let outcome = event.content.get("outcome");
     let phase = match predicate {
         "started" => "started",
+        "skipped" => "skipped",
         "finished" => match outcome.required_text()? {
             "pass" | "success" => "passed",
             "fail" | "failure" => "failed",
@@ -93,10 +99,10 @@ pub(super) fn test_run(event: &CdEvent<'_, '_>, predicate: &str) -> Result<Optio
         _ => return Ok(None),
     };
     let mut draft = event.draft("verification", phase)?;
-    let suite = event.content.get("testSuite");
-    let name = match suite.get("name").text()? {
+    let described = event.content.get(tested);
+    let name = match described.get("name").text()? {
         Some(name) => Some(name.to_owned()),
-        None => suite.get("id").id()?,
+        None => described.get("id").id()?,
     };
     draft.event.put_some("check_name", name);
     draft.event.put_some("check_result", outcome.text()?);

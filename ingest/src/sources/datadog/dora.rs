@@ -1,4 +1,5 @@
-//! DORA deployments and failures, as they are sent to Datadog's API and as it lists them. Times are nanoseconds.
+//! DORA deployments and failures, as they are sent to Datadog's API and as it lists them. Times are nanoseconds on their
+//! way there; newer lists write them as text.
 
 use backtrail_schemas::id::event_id;
 use backtrail_schemas::{Delivery, Draft, Mapped, Reject, Timestamp};
@@ -33,7 +34,7 @@ pub(super) fn deployment(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft
     };
     let mut drafts = Vec::new();
     for (phase, field) in [("started", "started_at"), ("succeeded", "finished_at")] {
-        let Some(at) = said.get(field).epoch()? else { continue };
+        let Some(at) = instant(&said.get(field))? else { continue };
         let key = match &id {
             Some(id) => deployment_key(id),
             None => key_by_content(service, &said, at)?,
@@ -44,7 +45,20 @@ pub(super) fn deployment(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft
         put_change(&mut draft, &said)?;
         drafts.push(draft);
     }
-    if drafts.is_empty() { Err(said.get("started_at").missing()) } else { Ok(drafts) }
+    let Some(last) = drafts.last() else { return Err(said.get("started_at").missing()) };
+    let remedy = said.get("remediation");
+    if let (Some(at), Some("rollback")) =
+        (last.event.timestamp("occurred_at"), remedy.get("type").text()?)
+    {
+        // Nothing says when that was noted; the list says it every time that it is read.
+        drafts.push(rollback(node, &remedy, "listed", When::state(at), facts)?);
+    }
+    Ok(drafts)
+}
+
+fn instant(node: &Node<'_>) -> Result<Option<Timestamp>, Reject> {
+    let written = node.value().and_then(Value::as_str).is_some_and(|text| text.contains('T'));
+    if written { node.time() } else { node.epoch() }
 }
 
 fn deployment_key(id: &str) -> String {
@@ -78,7 +92,7 @@ pub(super) fn failure(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft>, 
     let said = node.get("attributes").required_object()?;
     let services = said.get("services").texts()?;
     let started = said.get("started_at");
-    let began = started.epoch()?.ok_or_else(|| started.missing())?;
+    let began = instant(&started)?.ok_or_else(|| started.missing())?;
     let own = match node.get("id").id()? {
         Some(id) => Some(id),
         None => said.get("id").id()?,
@@ -91,7 +105,7 @@ pub(super) fn failure(node: &Node<'_>, facts: &Facts<'_>) -> Result<Vec<Draft>, 
     let mut drafts = Vec::new();
     for service in if services.is_empty() { vec![""] } else { services } {
         for (phase, field) in [("started", "started_at"), ("resolved", "finished_at")] {
-            let Some(at) = said.get(field).epoch()? else { continue };
+            let Some(at) = instant(&said.get(field))? else { continue };
             let key = format!("failure:{id}:{service}:{}", at.micros());
             let mut draft = facts.draft("incident", phase, &key, When::event(at));
             draft.event.put("incident_id", id.as_str());
@@ -114,7 +128,8 @@ pub(super) fn patch(node: &Node<'_>, delivery: &Delivery, facts: &Facts<'_>) -> 
     let remedy = said.get("remediation");
     let ty = remedy.get("type");
     match ty.text() {
-        Ok(Some("rollback")) => rollback(node, &remedy, delivery, facts)
+        Ok(Some("rollback")) => When::receipt(&remedy, delivery)
+            .and_then(|when| rollback(node, &remedy, "patch", when, facts))
             .map_or_else(refused, |draft| Mapped { drafts: vec![draft], ..Mapped::default() }),
         Ok(Some("rollforward")) => ignored("a roll-forward: a deployment like any other"),
         Ok(None) if !remedy.exists() => ignored(
@@ -125,15 +140,16 @@ pub(super) fn patch(node: &Node<'_>, delivery: &Delivery, facts: &Facts<'_>) -> 
     }
 }
 
+/// The amendment of what put the deployment at `node` right, as a patch or a list says it.
 fn rollback(
     node: &Node<'_>,
     remedy: &Node<'_>,
-    delivery: &Delivery,
+    said_by: &str,
+    when: When,
     facts: &Facts<'_>,
 ) -> Result<Draft, Reject> {
     let failed = node.get("id").required_id()?;
     let remedied_by = remedy.get("id").required_id()?;
-    let when = When::receipt(remedy, delivery)?;
     let amended = event_id(
         MAPPER.name,
         &facts.instance,
@@ -141,7 +157,7 @@ fn rollback(
         "deployment",
         "succeeded",
     );
-    let key = format!("patch:{failed}:{remedied_by}");
+    let key = format!("{said_by}:{failed}:{remedied_by}");
     let mut draft = facts.draft("correction", "amended", &key, when);
     draft.event.put("amends_event_id", amended);
     draft.event.put("rollback_id", format!("datadog:{remedied_by}"));

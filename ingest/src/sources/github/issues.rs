@@ -21,7 +21,7 @@ pub(super) fn changed(node: &Node<'_>, hook: &Hook<'_>) -> Mapped {
         Err(reject) => return refused(reject),
     };
     incident(node, hook, phase)
-        .map_or_else(refused, |draft| Mapped { drafts: vec![draft], ..Mapped::default() })
+        .map_or_else(refused, |drafts| Mapped { drafts, ..Mapped::default() })
 }
 
 /// The phase of the incident, or why the delivery says nothing of one.
@@ -39,11 +39,16 @@ fn phase(node: &Node<'_>, wanted: &str) -> Result<Result<&'static str, &'static 
     }
     Ok(Ok(match name {
         "opened" => "reported",
+        // What was over as no incident does not begin again with the label.
+        "labeled" if about_ours && closed(&issue)? && end(&issue)? == "cancelled" => "annotated",
         "labeled" if about_ours => "reported",
         "labeled" | "unlabeled" if turned.and_then(severity).is_some() => "severity_changed",
         "reopened" => "reopened",
         "closed" => end(&issue)?,
-        "edited" | "deleted" | "transferred" => "annotated",
+        "transferred" => "merged",
+        // Who deletes the issue of an open incident takes it back; an incident that ended stays one.
+        "deleted" if !closed(&issue)? => "cancelled",
+        "edited" | "deleted" => "annotated",
         "labeled" | "unlabeled" | "assigned" | "unassigned" | "locked" | "unlocked" | "pinned"
         | "unpinned" | "milestoned" | "demilestoned" | "typed" | "untyped" => {
             return Ok(Err("changes nothing of the incident"));
@@ -56,9 +61,10 @@ fn phase(node: &Node<'_>, wanted: &str) -> Result<Result<&'static str, &'static 
     }))
 }
 
-fn incident(node: &Node<'_>, hook: &Hook<'_>, phase: &str) -> Result<Draft, Reject> {
+fn incident(node: &Node<'_>, hook: &Hook<'_>, phase: &str) -> Result<Vec<Draft>, Reject> {
     let issue = node.get("issue").required_object()?;
-    let at = match node.get("action").text()? {
+    let action = node.get("action").text()?;
+    let at = match action {
         Some("opened") => issue.get("created_at"),
         Some("closed") => issue.get("closed_at"),
         _ => issue.get("updated_at"),
@@ -66,7 +72,24 @@ fn incident(node: &Node<'_>, hook: &Hook<'_>, phase: &str) -> Result<Draft, Reje
     let mut draft = mark(&issue, hook, phase, When::event(at.required_time()?))?;
     put_state(&mut draft, &issue, hook)?;
     put_actor(&mut draft, hook.account(&node.get("sender"))?);
-    Ok(draft)
+    if phase == "merged" {
+        draft.event.put("duplicate_of", moved_to(node)?);
+    }
+    let mut drafts = vec![draft];
+    if action == Some("labeled") && phase != "severity_changed" && closed(&issue)? {
+        // Declared after it was over: known since it was written down, as the list has it too.
+        let [opened, closed] = ["created_at", "closed_at"].map(|at| issue.get(at).required_time());
+        drafts.push(mark(&issue, hook, "reported", When::event(opened?))?);
+        drafts.push(mark(&issue, hook, end(&issue)?, When::event(closed?))?);
+    }
+    Ok(drafts)
+}
+
+/// What the issue is called in the repository that it was moved to.
+fn moved_to(node: &Node<'_>) -> Result<String, Reject> {
+    let number = node.at(&["changes", "new_issue", "number"]).required_id()?;
+    let repository = node.at(&["changes", "new_repository", "full_name"]);
+    Ok(format!("{}#{number}", repository.required_text()?))
 }
 
 /// One element of the REST list of issues: that it was opened and how it was closed, which the webhook's rows state with more,
@@ -118,6 +141,10 @@ fn put_state(draft: &mut Draft, issue: &Node<'_>, hook: &Hook<'_>) -> Result<(),
     draft.event.put_some("commit_sha", body.and_then(root_cause));
     put_text(draft, "title", &issue.get("title"))?;
     put_text(draft, "url", &issue.get("html_url"))
+}
+
+fn closed(issue: &Node<'_>) -> Result<bool, Reject> {
+    Ok(issue.get("closed_at").time()?.is_some())
 }
 
 /// How a closed issue ended.

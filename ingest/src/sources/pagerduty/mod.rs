@@ -13,6 +13,20 @@ use crate::snapshot::Actor;
 
 pub(crate) const MAPPER: Mapper = Mapper { name: "pagerduty", yaml: false, claims, looks, map };
 
+/// Events that change nothing of an incident that the log keeps: who is asked to help, how they talk, fields of the shop's own.
+const QUIET: &[&str] = &[
+    "incident.conference_bridge.updated",
+    "incident.custom_field_values.updated",
+    "incident.delegated",
+    "incident.incident_type.changed",
+    "incident.reassigned",
+    "incident.responder.added",
+    "incident.responder.replied",
+    "service.created",
+    "service.deleted",
+    "service.updated",
+];
+
 fn claims(delivery: &Delivery) -> bool {
     let agent = delivery.header("user-agent").is_some_and(|a| a.starts_with("PagerDuty-Webhook/"));
     agent
@@ -36,6 +50,7 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     let event = root.get("event");
     match event.get("event_type").text() {
         Ok(Some("pagey.ping")) => ignored("a ping"),
+        Ok(Some(name)) if QUIET.contains(&name) => ignored(format!("an event `{name}`")),
         _ => incident(&event, context)
             .map_or_else(refused, |draft| Mapped { drafts: vec![draft], ..Mapped::default() }),
     }
@@ -50,13 +65,13 @@ fn incident(event: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
         "incident.unacknowledged" => "unacknowledged",
         "incident.escalated" => "escalated",
         "incident.priority_updated" => "severity_changed",
-        "incident.annotated" => "annotated",
+        "incident.annotated" | "incident.status_update_published" => "annotated",
         "incident.resolved" => "resolved",
         "incident.reopened" => "reopened",
         _ => return Err(ty.unknown("unmapped_type", "carries no fact that the log keeps")),
     };
     let data = event.get("data").required_object()?;
-    // A note comes with a reference to its incident; all others with the incident itself.
+    // A note or an update of the status comes with a reference to its incident; all others with the incident itself.
     let about =
         if phase == "annotated" { data.get("incident").required_object()? } else { data.clone() };
     let parent = merged_into(&data)?.filter(|_| phase == "resolved");
@@ -78,7 +93,7 @@ fn incident(event: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
         draft.event.put_some("detected_by", detector(event)?);
     }
     if phase == "annotated" {
-        put_text(&mut draft, "comment", &data.get("content"))?;
+        put_text(&mut draft, "comment", &data.either(["content", "message"]))?;
     } else {
         put_incident(&mut draft, &data)?;
     }

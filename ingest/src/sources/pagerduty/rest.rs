@@ -128,6 +128,7 @@ fn record(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
         let who = actor_of(&one.get("acknowledger"), &facts.instance)?;
         record.mark("acknowledged", one.get("at").time()?.map(When::event), who);
     }
+    record.mark("reopened", node.get("reopened_at").time()?.map(When::event), None);
     let status = node.get("status");
     match status.required_text()? {
         "triggered" | "acknowledged" => {}
