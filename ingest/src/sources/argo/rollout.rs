@@ -207,8 +207,9 @@ impl<'a, 'c> Rollout<'a, 'c> {
         draft.event.remove("artifact_digest");
         let run = self.around.failed_run(&self.node, self.revision.as_deref());
         let (signals, expression) = run.map_or(Ok((Vec::new(), None)), super::analysis::blamed)?;
-        let automatic = run.is_some() || self.analysis_failed()? || self.deadline_abort()?;
-        draft.event.put("trigger", if automatic { "automatic" } else { "manual" });
+        let automatic = run.is_some() || self.analysis_failed()?;
+        let trigger = if automatic { Some("automatic") } else { self.stated_trigger()? };
+        draft.event.put_some("trigger", trigger);
         draft.event.put("signals", signals);
         draft.event.put_some("trigger_condition", expression);
         Ok(draft)
@@ -230,11 +231,21 @@ impl<'a, 'c> Rollout<'a, 'c> {
         Ok(false)
     }
 
-    /// Whether the controller withdrew the update because its progress deadline passed.
-    fn deadline_abort(&self) -> Result<bool, Reject> {
-        let configured = self.node.at(&["spec", "progressDeadlineAbort"]).boolean()? == Some(true);
-        let message = self.progressing.message.text()?.unwrap_or_default();
-        Ok(configured && message.contains("timed out progressing"))
+    /// Who withdrew the update, by the condition's message: the controller (an analysis, an experiment, a plugin, the progress
+    /// deadline) gives its reason, a person none. After a deadline the message may be written again without it.
+    fn stated_trigger(&self) -> Result<Option<&'static str>, Reject> {
+        let aborted = self.progressing.reason == Some("RolloutAborted");
+        let Some(message) = self.progressing.message.text()?.filter(|_| aborted) else {
+            return Ok(None);
+        };
+        let deadline = self.node.at(&["spec", "progressDeadlineAbort"]).boolean()? == Some(true);
+        let revision = message.strip_prefix("Rollout aborted update to revision ");
+        Ok(match (revision, message) {
+            (Some(revision), _) if revision.contains(": ") => Some("automatic"),
+            (Some(_), _) | (None, "Rollout is aborted") if deadline => None,
+            (Some(_), _) | (None, "Rollout is aborted") => Some("manual"),
+            (None, _) => Some("automatic"),
+        })
     }
 
     /// Whether all traffic is on the stable version and that one has all its replicas.

@@ -35,6 +35,9 @@ pub(super) fn read(node: &Node<'_>, sets: &Sets<'_>, context: &Context) -> Resul
         let what = format!("Progressing has the reason `{}`, which is not read", short(reason));
         conditions.refuse("unknown_type", &what)
     })?;
+    // A rollout to no replicas is complete at once, and nothing of it serves.
+    let empty = node.at(&["spec", "replicas"]).integer()? == Some(0);
+    let phase = if empty && phase == "succeeded" { "progressed" } else { phase };
     // The deadline passed when the condition became false; all others are as of their last word.
     let at = if phase == "failed" { progressing.changed } else { progressing.written };
     let at = at.ok_or_else(|| {
