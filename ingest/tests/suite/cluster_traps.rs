@@ -424,6 +424,14 @@ const COLUMNS: &[Columns] = &[
         ],
     ),
     (
+        "argo-rollouts/undo_in_flight.json",
+        "rollback/started",
+        &[
+            ("recognised_by", Some("first_live")),
+            ("rollback_of", Some("5f0c7a52-0001-4b6e-9d51-0d6f78acc1c8:6")),
+        ],
+    ),
+    (
         "argo-rollouts/aborted_by_experiment.json",
         "rollback/started",
         &[("trigger", Some("automatic"))],

@@ -359,10 +359,20 @@ impl<'a, 'c> Rollout<'a, 'c> {
         draft.event.put_some("to_version", to);
         if self.stable != self.hash {
             draft.event.put_some("from_version", self.version_of(self.stable.as_deref())?);
+            draft.event.put_some("rollback_of", self.replaced()?);
         }
         draft.event.put("mechanism", "revision_undo");
         draft.event.put_some("recognised_by", self.undo);
         Ok(draft)
+    }
+
+    /// The deployment of the stable version, where its replica set came with the rollout.
+    fn replaced(&self) -> Result<Option<String>, Reject> {
+        let set = self.stable.as_deref().and_then(|hash| self.around.replica_set(&self.node, hash));
+        let Some(set) = set else { return Ok(None) };
+        let revision = set.at(&["metadata", "annotations", REVISION]).id()?;
+        let uid = identity(&self.node)?;
+        Ok(revision.map(|revision| format!("{uid}:{revision}")))
     }
 
     /// The version label of the template with this hash, where its replica set came with the rollout.
