@@ -282,9 +282,10 @@ The triggers of Argo CD's catalog are silent on a rollback to a revision that wa
 
 The same reasons are read of the cluster's events, which name no revision; scaling is left out. `deployment_id` is
 `<uid>:<revision>`. With the replica sets in the same delivery (`kubectl get deployments,replicasets -o json`) a revision
-that is served by an older set than the one before it is a rollback; taking up the newer one again is none. The change cause
-is the reason. Version and place are read as of Argo Rollouts; the service is else the deployment's name. A rollout that is
-complete with no replicas is deployment/progressed: nothing of it serves.
+that is served by an older set than the one before it is a rollback; taking up the newer one again is none, and neither is
+undoing a restart, where the templates differ in nothing else. The change cause is the reason. Version and place are read as
+of Argo Rollouts; the service is else the deployment's name. A rollout that is complete with no replicas is
+deployment/progressed: nothing of it serves.
 
 ## helm
 
@@ -294,6 +295,8 @@ description of a failure (of a Release, Upgrade or Rollback that `failed: …`) 
 description `Rollback to N`, makes a rollback's row beside it: from the revision before it, to the one named, as far as the
 history holds them. The version is `app_version`, else the chart's. Helm keeps one time per revision, that of its begin. A
 configured `cluster` stands before `deployment_id` and `rollback_id`.
+
+Helm's own Secrets (`sh.helm.release.v1.…`) are not read: they hold the values of the chart, passwords among them.
 
 `helm history` names neither its release nor the namespace; both are given with it, for one history at a time:
 

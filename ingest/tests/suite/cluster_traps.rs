@@ -134,6 +134,7 @@ const TRAPS: &[Trap] = &[
         "kubernetes/taken_up_again.json",
         &["deployment/succeeded"],
     ),
+    ("to undo a restart is none", "kubernetes/restart_undone.json", &["deployment/succeeded"]),
     ("a status of an older generation says nothing", "kubernetes/stale.json", &[]),
     ("a replica set alone has no time", "kubernetes/replica_set_alone.json", &[]),
     ("scaling is no deployment", "kubernetes/event_scaling.json", &[]),
