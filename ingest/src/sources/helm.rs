@@ -194,8 +194,8 @@ impl<'a> Revision<'a> {
         Ok(Mapped { drafts, ..Mapped::default() })
     }
 
-    /// Whether the description is that of a failure. Helm also calls superseded what failed: an installation once an upgrade
-    /// took its place, an upgrade once its rollback failed too.
+    /// Whether the description is that of a failure. Helm also calls superseded what failed: an installation once an
+    /// upgrade took its place, an upgrade once its rollback failed too.
     fn has_failed(&self) -> Result<bool, Reject> {
         let said = self.description.text()?.unwrap_or_default();
         let operation = FAILING.iter().any(|operation| said.starts_with(operation));

@@ -231,8 +231,8 @@ impl<'a, 'c> Rollout<'a, 'c> {
         Ok(false)
     }
 
-    /// Who withdrew the update, by the condition's message: the controller (an analysis, an experiment, a plugin, the progress
-    /// deadline) gives its reason, a person none. After a deadline the message may be written again without it.
+    /// Who withdrew the update, by the condition's message: the controller (an analysis, an experiment, a plugin, the
+    /// progress deadline) gives its reason, a person none. After a deadline the message may be written again without it.
     fn stated_trigger(&self) -> Result<Option<&'static str>, Reject> {
         let aborted = self.progressing.reason == Some("RolloutAborted");
         let Some(message) = self.progressing.message.text()?.filter(|_| aborted) else {

@@ -78,8 +78,8 @@ impl<'a, 'c> Canary<'a, 'c> {
         })
     }
 
-    /// When the phase began. Flagger writes the status again at every look at a canary that failed; the condition stays.
-    /// A gate before the release is asked anew each time, so that its wait began with the release.
+    /// When the phase began. Flagger writes the status again at every look at a canary that failed; the condition
+    /// stays. A gate before the release is asked anew each time, so that its wait began with the release.
     fn since(&self, phase: &str) -> Result<Timestamp, Reject> {
         let condition = &self.condition;
         let stated = if phase == "Waiting" { condition.changed } else { condition.written };
@@ -114,8 +114,9 @@ impl<'a, 'c> Canary<'a, 'c> {
         Ok(drafts)
     }
 
-    /// Flagger writes this phase after it gave the traffic back, unless there was no release before. Until it looks at the
-    /// next template the canary names that one as failed: the key is without it, so that the first statement counts.
+    /// Flagger writes this phase after it gave the traffic back, unless there was no release before. Shortly before it
+    /// tries the next template the canary names that one as failed: the key is without it, so that the first statement
+    /// counts.
     fn failed(&self, at: Timestamp) -> Result<Vec<Draft>, Reject> {
         let key = format!("Failed:{at}");
         let mut failed = self.draft("deployment", "failed", &key, at)?;

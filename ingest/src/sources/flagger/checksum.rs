@@ -1,7 +1,7 @@
 //! The checksum by which Flagger's webhooks call a template, from what its canary keeps of the template.
 //!
-//! Source: `canaryChecksum` in Flagger's pkg/controller/webhook.go and `ComputeHash` in pkg/canary/spec.go: FNV-1a of what
-//! go-spew prints of the two fields, its digits in the alphabet of Kubernetes' generated names.
+//! Source: `canaryChecksum` in Flagger's pkg/controller/webhook.go and `ComputeHash` in pkg/canary/spec.go: FNV-1a of
+//! what go-spew prints of the two fields, its digits in the alphabet of Kubernetes' generated names.
 
 use backtrail_schemas::Reject;
 

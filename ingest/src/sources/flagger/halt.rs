@@ -1,6 +1,6 @@
 //! Why Flagger did not go on, in its words.
 //!
-//! Source: pkg/controller/scheduler_metrics.go and scheduler_hooks.go in Flagger, all of the form `Halt … advancement …`.
+//! Source: `pkg/controller/scheduler_metrics.go` and `scheduler_hooks.go` in Flagger: all are `Halt … advancement …`.
 
 use backtrail_schemas::Draft;
 
@@ -39,12 +39,12 @@ impl<'m> Halt<'m> {
         Some(measured(why))
     }
 
-    /// Puts what was seen into the columns of a health row.
+    /// Puts what was measured into the columns of a health row; at a gate nothing was.
     pub(super) fn put(&self, draft: &mut Draft) {
         let (name, state) = match self {
             Self::NoData { metric } => (*metric, "no_data"),
             Self::Breach { name, .. } => (*name, "breached"),
-            Self::Waits => (None, "warning"),
+            Self::Waits => return,
         };
         draft.event.put("signal", name.unwrap_or("canary_analysis"));
         draft.event.put("signal_kind", "analysis");

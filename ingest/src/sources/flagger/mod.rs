@@ -60,8 +60,8 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     })
 }
 
-/// The id of a release that failed: the canary, and the checksum that its webhooks call the template by. Others have none,
-/// for a template that comes back is another deployment: its rows are put together by place, version and order.
+/// The id of a release that failed: the canary, and the checksum that its webhooks call the template by. Others have
+/// none, for a template that comes back is another deployment: its rows are put together by place, version and order.
 fn release_id(
     namespace: Option<&str>,
     name: &str,

@@ -96,8 +96,9 @@ fn helm(reason: &str) -> Meaning {
     }
 }
 
-/// The events of kustomize-controller. What it applied or deleted it lists in the message; the reason is then that of the
-/// condition Ready: `Progressing` while it reconciles, and what the last reconciliation ended with when it prunes for good.
+/// The events of kustomize-controller. What it applied or deleted it lists in the message; the reason is then that of
+/// the condition Ready: `Progressing` while it reconciles, and what the last reconciliation ended with when it prunes
+/// for good.
 fn kustomize(node: &Node<'_>, about: &Node<'_>, reason: &str) -> Result<Meaning, Reject> {
     let failed = node.get("severity").text()? == Some("error");
     let changed = node.get("message").text()?.and_then(Changed::read).filter(|_| !failed);
@@ -244,8 +245,8 @@ impl<'a, 'c> Event<'a, 'c> {
         Ok(draft)
     }
 
-    /// A chart's version; of a Kustomization `branch@sha1:commit`, in Flux 0 `branch/commit`, or `tag@sha256:digest` of an
-    /// artifact.
+    /// A chart's version; of a Kustomization `branch@sha1:commit`, in Flux 0 `branch/commit`, or `tag@sha256:digest` of
+    /// an artifact.
     fn put_release(&self, draft: &mut Draft) -> Result<(), Reject> {
         let metadata = self.node.get("metadata");
         draft.event.put_some("artifact_digest", stated(&metadata, &self.about, "oci-digest")?);

@@ -191,8 +191,8 @@ fn back(uid: &str, revision: &str, name: &str, sets: &[Node<'_>]) -> Result<Opti
     Ok(Some(Back { from, of: format!("{uid}:{rank}") }))
 }
 
-/// The template of a set without what `kubectl rollout restart` and the controller add to it: to undo a restart returns to
-/// nothing older.
+/// The template of a set without what `kubectl rollout restart` and the controller add to it: to undo a restart returns
+/// to nothing older.
 fn unrestarted(set: &Node<'_>) -> Option<Value> {
     let mut template = set.at(&["spec", "template"]).value()?.clone();
     for (part, key) in [("annotations", RESTARTED), ("labels", "pod-template-hash")] {
