@@ -104,6 +104,12 @@ impl Context {
         })
     }
 
+    /// What is configured for a column of the place.
+    pub(crate) fn configured(&self, column: &str) -> Option<&str> {
+        let found = self.defaults.iter().find(|(name, _)| *name == column);
+        found.map(|(_, text)| text.as_str())
+    }
+
     /// The columns that may have a default: those of the place.
     pub fn places() -> impl Iterator<Item = &'static str> {
         COLUMNS.iter().filter(|column| column.group == PLACE).map(|column| column.name)

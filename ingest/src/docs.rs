@@ -285,42 +285,65 @@ The triggers of Argo CD's catalog are silent on a rollback to a revision that wa
 
 The same reasons are read of the cluster's events, which name no revision; scaling is left out. `deployment_id` is
 `<uid>:<revision>`. With the replica sets in the same delivery (`kubectl get deployments,replicasets -o json`) a revision
-that is served by an older set than the one before it is a rollback; taking up the newer one again is none. The change cause
-is the reason. Version and place are read as of Argo Rollouts; the service is else the deployment's name.
+that is served by an older set than the one before it is a rollback; taking up the newer one again is none, and neither is
+undoing a restart, where the templates differ in nothing else. The change cause is the reason. Version and place are read as
+of Argo Rollouts; the service is else the deployment's name. A rollout that is complete with no replicas is
+deployment/progressed: nothing of it serves.
 
 ## helm
 
 Status deployed and superseded are deployment/succeeded, failed is failed, pending-… is started, uninstalled is removed
-(where `info.deleted` says when). `rollback_revision`, else the description `Rollback to N`, makes a rollback's row beside it:
-from the revision before it, to the one named, as far as the history holds them. The version is `app_version`, else the
-chart's. Helm keeps one time per revision, that of its begin. `service`, `service_namespace` and `cluster` may be configured.
+(where `info.deleted` says when). Helm calls superseded, too, what had failed before another revision took its place: with the
+description of a failure (of a Release, Upgrade or Rollback that `failed: …`) it is failed. `rollback_revision`, else the
+description `Rollback to N`, makes a rollback's row beside it: from the revision before it, to the one named, as far as the
+history holds them. The version is `app_version`, else the chart's. Helm keeps one time per revision, that of its begin. A
+configured `cluster` stands before `deployment_id` and `rollback_id`.
+
+Helm's own Secrets (`sh.helm.release.v1.…`) are not read: they hold the values of the chart, passwords among them.
+
+`helm history` names neither its release nor the namespace; both are given with it, for one history at a time:
+
+```sh
+helm history cart --namespace shop --output json > cart.json
+backtrail ingest cart.json --default service=cart --default service_namespace=shop --default cluster=kiln-eu-1
+```
 
 ## flagger
 
 Of a Canary: Progressing is deployment/started (when the condition began) and progressed with `traffic_percent`; Waiting and
 WaitingPromotion are paused; Promoting is progressed, Finalising live, Initialized and Succeeded succeeded; Failed is
 deployment/failed and, where a release was promoted before and the canary has no weight left, rollback/succeeded (mechanism
-traffic_shift). The version is the hash of the template.
+traffic_shift; automatic where the analysis has no webhook of type `rollback`). A phase is dated by the condition Promoted,
+since the status of a canary that failed is written again at every look at it.
+
+The version is the checksum by which webhooks call the template and its configurations; a canary's is computed from
+`status.lastAppliedSpec` and `status.trackedConfigs` as Flagger does. A template that comes back has the same one, so that a
+deployment has no id: its rows are put together by place, version and order. What failed is `<namespace>/<canary>:<checksum>`
+(after a configured `cluster`) for a canary and its webhooks alike, and so is its rollback.
 
 Of a webhook: the message of type `event` tells the same, `Rolling back …` being rollback/started (automatic, unless it says
-that a webhook was invoked by hand) and `Halt …` health/breached, or paused where it waits for a gate. Calls of gates are
-questions; only phase Succeeded or Failed, which `post-rollout` is called with, is read, at the time of arrival. The keys of
-the conventions are read in the webhook's metadata.
+that a webhook was invoked by hand) and `Halt …` paused where it waits for a gate, health/no_data where a metric has no
+values, else health/breached with the metric or check, value and threshold that it names. Calls of gates are questions; only
+phase Succeeded or Failed, which `post-rollout` is called with, is read, at the time of arrival. The keys of the conventions
+are read in the webhook's metadata.
 
 ## flux
 
 | reason | event |
 |---|---|
-| InstallSucceeded, UpgradeSucceeded; ReconciliationSucceeded of a Kustomization | deployment/succeeded |
+| InstallSucceeded, UpgradeSucceeded | deployment/succeeded |
+| of a Kustomization any, with a list of what was `created` or `configured` | deployment/live |
+| the same with `deleted` only: Progressing; any other | ignored; deployment/removed |
+| ReconciliationSucceeded of a Kustomization, unless `commit_status` is `update`, as at the end of each interval | deployment/succeeded |
 | InstallFailed, UpgradeFailed; of a Kustomization ReconciliationFailed, HealthCheckFailed, BuildFailed, ValidationFailed, PruneFailed | deployment/failed |
 | RollbackSucceeded, RollbackFailed | rollback/succeeded, failed (automatic) |
 | UninstallSucceeded | deployment/removed |
 | TestSucceeded, TestFailed | verification/passed, failed |
 | DriftDetected, DriftCorrectionFailed; DriftCorrected | divergence/detected; reconciled |
 
-`metadata.revision` (with or without its API group, `originRevision` first) is the chart's version, `branch@sha1:commit` or
-`tag@sha256:digest`; of a rollback it is the version returned to. The conventions and `cluster` are read in the metadata, as
-an Alert's `eventMetadata` puts them there. Failures of one revision are one deployment. Of a HelmRelease `status.history` is
-read: each release is a deployment, and a rollback's row stands beside one whose `action` is rollback, or beside the newest
-one while the condition Remediated says RollbackSucceeded.
+`metadata.revision` (with or without its API group, `originRevision` first) is the chart's version, `branch@sha1:commit` (in
+Flux 0 `branch/commit`), `tag@sha256:digest` or `sha256:digest`; of a rollback it is the version returned to. The conventions
+and `cluster` are read in the metadata, as an Alert's `eventMetadata` puts them there. Failures of one revision are one
+deployment. Of a HelmRelease `status.history` is read: each release is a deployment, and a rollback's row stands beside one
+whose `action` is rollback, or beside the newest one while the condition Remediated says RollbackSucceeded.
 ";

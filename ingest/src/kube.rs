@@ -1,11 +1,12 @@
 //! What the objects of a Kubernetes cluster have in common: lists and watches, identity, conditions, place, image.
 
-use backtrail_schemas::{Draft, Reject, Timestamp};
+use backtrail_schemas::{Draft, Mapped, Reject, Timestamp};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::facts::{Facts, put_label, put_tier};
 use crate::limits::HISTORY_ENTRIES_MAX;
+use crate::mapper::{gathered, ignored, refused};
 use crate::node::Node;
 use crate::words::{Package, image};
 
@@ -59,6 +60,32 @@ fn collect<'a>(node: &Node<'a>, into: &mut Vec<Node<'a>>, depth: usize) -> Resul
         return Ok(());
     }
     node.get("items").items()?.iter().try_for_each(|item| collect(item, into, depth + 1))
+}
+
+/// What the objects of a body give, each by itself: `read` gets an object and its kind.
+pub(crate) fn each<'a>(
+    root: &Node<'a>,
+    read: impl Fn(&Node<'a>, &str) -> Result<Mapped, Reject>,
+) -> Mapped {
+    let one = |object: &Node<'a>| read(object, object.get("kind").required_text()?);
+    match objects(root) {
+        Ok(objects) if objects.is_empty() => ignored("an empty list"),
+        Ok(objects) => gathered(objects.iter().map(|o| one(o).unwrap_or_else(refused))),
+        Err(reject) => refused(reject),
+    }
+}
+
+/// The reject of an object whose kind a source does not read.
+pub(crate) fn unread(node: &Node<'_>) -> Reject {
+    node.get("kind").unknown("unmapped_type", "is not a kind that is read")
+}
+
+/// An id that holds within one cluster, with the cluster before it where one is configured.
+pub(crate) fn in_cluster(id: &str, context: &Context) -> String {
+    match context.configured("cluster") {
+        Some(cluster) => format!("{cluster}/{id}"),
+        None => id.to_owned(),
+    }
 }
 
 /// What identifies an object: its uid, else (in an object that was stripped) its namespace and name.

@@ -68,7 +68,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "uid, revision, and the mark with the time that the controller wrote",
         authentication: "none; the cluster's API guards the objects",
         rollback: "explicit: an abort, or the controller's own completion status; first_live: the replica set is older than the stable one",
-        cannot_tell: "who did it; when traffic was back to the second (derived from the abort and from availability); the environment, unless an annotation names it",
+        cannot_tell: "who did it; whether a person or the progress deadline aborted, where the deadline may and the condition names no reason; when traffic was back to the second (derived from the abort and from availability); the environment, unless an annotation names it",
     },
     Source {
         name: "alertmanager",
@@ -172,7 +172,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "uid, revision, reason and the time that the controller wrote; uid and count of an event",
         authentication: "none; the cluster's API guards the objects",
         rollback: "first_live: the replica set that serves is older than the one before it",
-        cannot_tell: "who did it; that an undo began, before it ends; the start of a rollout that takes up an old replica set; the revision that an event is about; how a deployment without a progress deadline goes",
+        cannot_tell: "who did it; that an undo began, before it ends; the start of a rollout that takes up an old replica set; the revision that an event is about; how a deployment without a progress deadline goes; that a rollout to no replicas serves",
     },
     Source {
         name: "helm",
@@ -180,15 +180,15 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "cluster (where it is configured), namespace, release and revision",
         authentication: "none; read from files",
         rollback: "explicit: `rollback_revision`, the status pending-rollback, or the description `Rollback to N`",
-        cannot_tell: "the release that a history is of (configure the default of `service`); when an operation ended, since Helm keeps its begin; image digests; who did it; before Helm 4.2, that a release which failed while it was waited for was a rollback",
+        cannot_tell: "the release that a history is of (configure the default of `service`); when an operation ended, since Helm keeps its begin; image digests; who did it; whether `--rollback-on-failure` rolled back or a person; before Helm 4.2, that a release which failed while it was waited for was a rollback",
     },
     Source {
         name: "flagger",
         reads: "Canary objects as JSON or YAML, and the bodies of webhooks",
-        natural_key: "uid, template, phase and time of a canary; namespace, name, checksum, message and time of a webhook",
+        natural_key: "uid, template, phase of a canary and when it began (of a failure without the template); namespace, name, checksum, message and time of a webhook",
         authentication: "none of its own; a secret in the address",
         rollback: "explicit: phase Failed, and the messages `Rolling back` and `Canary failed!`",
-        cannot_tell: "version labels, unless the webhook's metadata names them; that a canary and its webhooks tell of one release (use one of the two); when gates were called, unless their arrival is recorded",
+        cannot_tell: "version labels, unless the webhook's metadata names them; that a canary and its webhooks tell of one release, unless it failed (use one of the two); which metric a canary failed by; the template that serves, where it uses configurations; of a canary whose template changed while it was tried, when the second trial began; when gates were called, unless their arrival is recorded",
     },
     Source {
         name: "flux",
@@ -196,6 +196,6 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "object, reason, revision, token and time of an event; uid and revision of a release",
         authentication: "HMAC in X-Signature where the provider is generic-hmac, without a time",
         rollback: "explicit: the reasons RollbackSucceeded and RollbackFailed, the condition Remediated, the action rollback",
-        cannot_tell: "that a release began; the version that was left, in an event; that an event and an object tell of one release (use one of the two); what was dropped as equal to an event of the last five minutes",
+        cannot_tell: "that a release began; the version that was left, in an event; that an event and an object tell of one release (use one of the two); that what a Kustomization applied became healthy; of a HelmRelease, that a release failed which a later one took the place of; what was dropped as equal to an event of the last five minutes",
     },
 ];

@@ -70,6 +70,11 @@ fn is_digest(text: &str) -> bool {
     })
 }
 
+/// Whether the text is the whole hash of a commit.
+pub(crate) fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 fn decoded(text: &str) -> String {
     match String::from_utf8_lossy(&percent_decoded(text.as_bytes())) {
         Cow::Borrowed(text) => text.to_owned(),

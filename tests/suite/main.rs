@@ -19,6 +19,7 @@ mod poll;
 mod poll_sources;
 mod polled;
 mod readme;
+mod returns;
 mod rules;
 mod serve;
 mod serving;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::facts::{Facts, When, put_label, put_text, put_tier};
-use crate::kube::check_history;
+use crate::kube::{check_history, in_cluster};
 use crate::mapper::{Mapper, gathered, ignored, refused};
 use crate::node::{Node, reject};
 
@@ -17,6 +17,9 @@ pub(crate) const MAPPER: Mapper =
 
 /// What Helm writes into the description of a rollback, unless `--description` says otherwise.
 const ROLLBACK: &str = "Rollback to ";
+
+/// How the description of an operation begins that failed, as `Upgrade "cart" failed: …`.
+const FAILING: [&str; 3] = ["Release \"", "Upgrade \"", "Rollback \""];
 
 fn looks(body: &Value) -> bool {
     let text = |v: &Value, key: &str| v[key].is_string();
@@ -47,7 +50,7 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
 /// The rows of `helm list`, which name their releases, or of `helm history`, which are of one release.
 fn table(root: &Node<'_>, rows: &[Node<'_>], context: &Context) -> Result<Mapped, Reject> {
     let history = !rows.iter().any(|row| row.get("name").exists());
-    if history && configured(context, "service").is_none() {
+    if history && context.configured("service").is_none() {
         return Err(reject(
             "missing_field",
             "a history does not name its release: hint: configure the default of `service`, or read \
@@ -63,11 +66,6 @@ fn table(root: &Node<'_>, rows: &[Node<'_>], context: &Context) -> Result<Mapped
         Ok(revision) => one(revision.drafts(others, context)),
         Err(reject) => refused(reject.clone()),
     })))
-}
-
-fn configured<'c>(context: &'c Context, column: &str) -> Option<&'c str> {
-    let found = context.defaults.iter().find(|(name, _)| *name == column);
-    found.map(|(_, text)| text.as_str())
 }
 
 fn status(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
@@ -118,9 +116,9 @@ impl Release {
     fn named(node: &Node<'_>, context: &Context) -> Result<Self, Reject> {
         let name = node.get("name");
         let namespace = node.get("namespace").text()?;
-        let default = configured(context, "service").filter(|_| namespace.is_none());
+        let default = context.configured("service").filter(|_| namespace.is_none());
         let stated = name.text()?.or(default);
-        let namespace = namespace.or_else(|| configured(context, "service_namespace"));
+        let namespace = namespace.or_else(|| context.configured("service_namespace"));
         Ok(Self {
             name: stated.ok_or_else(|| name.missing())?.to_owned(),
             namespace: namespace.map(str::to_owned),
@@ -172,7 +170,8 @@ impl<'a> Revision<'a> {
         context: &Context,
     ) -> Result<Mapped, Reject> {
         let phase = match self.status.required_text()? {
-            // A later revision took its place; it had been deployed.
+            // A later revision took its place; it had been deployed, unless it had failed.
+            "superseded" if self.has_failed()? => "failed",
             "deployed" | "superseded" => "succeeded",
             "failed" => "failed",
             "pending-install" | "pending-upgrade" | "pending-rollback" => "started",
@@ -187,12 +186,20 @@ impl<'a> Revision<'a> {
         let at = at.ok_or_else(|| self.status.refuse("missing_field", "comes without a time"))?;
         let mut drafts = vec![self.draft("deployment", phase, at, context)?];
         if phase != "removed" && self.rolls_back()? {
-            let id = format!("{}:rollback", self.id());
+            let id = format!("{}:rollback", in_cluster(&self.id(), context));
             drafts[0].event.put("rollback_id", id.as_str());
             drafts[0].event.put("recognised_by", "explicit");
             drafts.push(self.rollback(phase, at, &id, others, context)?);
         }
         Ok(Mapped { drafts, ..Mapped::default() })
+    }
+
+    /// Whether the description is that of a failure. Helm also calls superseded what failed: an installation once an
+    /// upgrade took its place, an upgrade once its rollback failed too.
+    fn has_failed(&self) -> Result<bool, Reject> {
+        let said = self.description.text()?.unwrap_or_default();
+        let operation = FAILING.iter().any(|operation| said.starts_with(operation));
+        Ok(operation && said.contains("\" failed: "))
     }
 
     /// A rollback that failed has the failure as its description.
@@ -221,7 +228,7 @@ impl<'a> Revision<'a> {
         draft.event.put("recognised_by", "explicit");
         draft.event.put("mechanism", "revision_undo");
         let left = named(before.as_deref());
-        draft.event.put_some("rollback_of", left.map(Revision::id));
+        draft.event.put_some("rollback_of", left.map(|r| in_cluster(&r.id(), context)));
         draft.event.put_some("from_version", left.and_then(|r| r.version.as_deref()));
         let target = named(self.back_to.as_deref());
         let to = target.and_then(|r| r.version.as_deref()).or(self.version.as_deref());
@@ -241,7 +248,7 @@ impl<'a> Revision<'a> {
     ) -> Result<Draft, Reject> {
         let facts = Facts {
             source: MAPPER.name,
-            instance: configured(context, "cluster").unwrap_or("default").to_owned(),
+            instance: context.configured("cluster").unwrap_or("default").to_owned(),
             event_id: None,
             event_type: None,
             context,
@@ -251,7 +258,7 @@ impl<'a> Revision<'a> {
             None => format!("{}:{at}", self.release.key()),
         };
         let mut draft = facts.draft(kind, phase, &key, When::state(at));
-        draft.event.put("deployment_id", key);
+        draft.event.put("deployment_id", in_cluster(&key, context));
         draft.event.put("service", self.release.name.as_str());
         draft.event.put_some("service_namespace", self.release.namespace.as_deref());
         draft.event.put_some("revision", self.number.as_deref());

@@ -112,6 +112,22 @@ fn a_history_whose_release_is_configured_tells_its_rollbacks() {
     }
 }
 
+/// Helm calls a revision superseded, too, that never served.
+#[test]
+fn what_helm_calls_superseded_may_have_failed() {
+    let history = with("helm/history_after_failures.json", &helm_context());
+    let want = [
+        "deployment/failed",
+        "deployment/succeeded",
+        "deployment/failed",
+        "deployment/failed",
+        "rollback/failed",
+        "deployment/succeeded",
+        "rollback/succeeded",
+    ];
+    assert_eq!(outline(&history), want);
+}
+
 /// Entries are compared with each other: a body full of them would take hours.
 #[test]
 fn a_history_has_a_bound() {
@@ -138,7 +154,36 @@ fn clusters_with_equal_names_are_told_apart_where_they_are_configured() {
     let (here, there) =
         (with("helm/metadata.json", &context), with("helm/metadata.json", &helm_context()));
     assert_ne!(ids(&here), ids(&there));
-    assert_eq!(here.drafts[0].event.text("source_instance"), Some("kiln-eu-1"));
+    let (here, there) = (&here.drafts[0].event, &there.drafts[0].event);
+    assert_eq!(here.text("source_instance"), Some("kiln-eu-1"));
+    assert_eq!(here.text("deployment_id"), Some("kiln-eu-1/shop/cart:3"));
+    assert_eq!(there.text("deployment_id"), Some("shop/cart:3"));
+}
+
+/// Flagger writes the status of a failed canary again at every look, and says when it did.
+#[test]
+fn another_look_at_a_failed_canary_is_no_new_fact() {
+    let (_, delivery) =
+        samples().into_iter().find(|(n, _)| n == "flagger/canary_failed.json").unwrap();
+    let mut canary: Value = serde_json::from_slice(&delivery.body).unwrap();
+    canary["status"]["lastTransitionTime"] = json!("2026-04-02T17:00:00Z");
+    let again = Delivery { body: canary.to_string().into_bytes(), ..delivery };
+    let first = result("flagger/canary_failed.json");
+    assert_eq!(as_json(&mapped(&again)), as_json(&first));
+    // Nor when it names the next template already, which has not been tried.
+    canary["status"]["lastAppliedSpec"] = json!("9d0e11");
+    let next = Delivery { body: canary.to_string().into_bytes(), ..again };
+    assert_eq!(ids(&mapped(&next)), ids(&first));
+}
+
+#[test]
+fn a_canary_and_its_webhook_tell_of_one_release() {
+    let canary = &result("flagger/canary_failed.json").drafts[1].event;
+    let webhook = &result("flagger/hook_of_the_canary.json").drafts[0].event;
+    for column in ["rollback_id", "rollback_of", "from_version", "trigger"] {
+        assert_eq!(webhook.text(column), canary.text(column), "{column}");
+    }
+    assert_eq!(canary.text("rollback_of"), Some("shop/cart-canary:746499bb7"));
 }
 
 #[test]

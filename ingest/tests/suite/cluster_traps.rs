@@ -134,6 +134,7 @@ const TRAPS: &[Trap] = &[
         "kubernetes/taken_up_again.json",
         &["deployment/succeeded"],
     ),
+    ("to undo a restart is none", "kubernetes/restart_undone.json", &["deployment/succeeded"]),
     ("a status of an older generation says nothing", "kubernetes/stale.json", &[]),
     ("a replica set alone has no time", "kubernetes/replica_set_alone.json", &[]),
     ("scaling is no deployment", "kubernetes/event_scaling.json", &[]),
@@ -167,6 +168,18 @@ const TRAPS: &[Trap] = &[
     ),
     ("an upgrade that failed is no rollback", "helm/status_failed.json", &["deployment/failed"]),
     ("an end without a time is not dated", "helm/status_uninstalling.json", &[]),
+    ("a template that was taken back did not fail", "flagger/canary_taken_back.json", &[]),
+    (
+        "nor is it known whether that or a configuration failed",
+        "flagger/canary_failed_or_taken_back.json",
+        &["unmapped_state"],
+    ),
+    ("no traffic is no breach", "flagger/hook_no_data.json", &["health/no_data"]),
+    (
+        "nobody serves a release that has no replicas",
+        "kubernetes/scaled_to_zero.json",
+        &["deployment/progressed"],
+    ),
     (
         "a canary that failed gave its traffic back",
         "flagger/canary_failed.json",
@@ -188,6 +201,17 @@ const TRAPS: &[Trap] = &[
     ("words about waiting are no mark", "flagger/hook_words.json", &[]),
     ("milliseconds are a number", "flagger/hook_bad_time.json", &["bad_time"]),
     ("a reconciliation that changed nothing is none", "flux/kustomization_unchanged.json", &[]),
+    ("the end of an interval deploys nothing", "flux/kustomization_repeated.json", &[]),
+    ("what was applied went live", "flux/kustomization_applied.json", &["deployment/live"]),
+    ("what a release no longer holds is pruned with it", "flux/kustomization_pruned.json", &[]),
+    ("a health check has no release of its own", "flux/kustomization_health_passed.json", &[]),
+    (
+        "the last thing that a Kustomization does is no success",
+        "flux/kustomization_removed.json",
+        &["deployment/removed"],
+    ),
+    ("nor is an error whose reason is older", "flux/kustomization_not_pruned.json", &[]),
+    ("what was given up for a newer one did not fail", "flux/upgrade_canceled.json", &[]),
     ("a HelmRelease that is ready was not deployed by that", "flux/reconciled.json", &[]),
     ("a source deploys nothing", "flux/git_repository.json", &[]),
     (
@@ -307,14 +331,33 @@ const COLUMNS: &[Columns] = &[
         "flagger/canary_failed.json",
         "rollback/succeeded",
         &[
-            ("from_version", Some("7c4d9f")),
-            ("to_version", Some("5b8f11")),
+            ("from_version", Some("746499bb7")),
+            ("to_version", Some("cbdffb8fc")),
             ("mechanism", Some("traffic_shift")),
             ("recognised_by", Some("explicit")),
-            ("trigger", None),
+            ("trigger", Some("automatic")),
             ("service", Some("cart")),
         ],
     ),
+    ("flagger/canary_succeeded.json", "deployment/succeeded", &[("deployment_id", None)]),
+    ("flagger/hook_promoted.json", "deployment/succeeded", &[("deployment_id", None)]),
+    (
+        "flagger/hook_failed.json",
+        "deployment/failed",
+        &[("deployment_id", Some("shop/cart:85d5577c45"))],
+    ),
+    ("flagger/canary_failed_with_a_brake.json", "rollback/succeeded", &[("trigger", None)]),
+    (
+        "flagger/hook_halted.json",
+        "health/breached",
+        &[
+            ("signal", Some("request-success-rate")),
+            ("signal_value", Some("91.20")),
+            ("signal_threshold", Some("99")),
+            ("signal_unit", Some("%")),
+        ],
+    ),
+    ("flagger/hook_no_data.json", "health/no_data", &[("signal_state", Some("no_data"))]),
     ("flagger/hook_rolling_back.json", "rollback/started", &[("trigger", Some("automatic"))]),
     ("flagger/hook_rolling_back_by_hand.json", "rollback/started", &[("trigger", Some("manual"))]),
     (
@@ -356,6 +399,46 @@ const COLUMNS: &[Columns] = &[
         "deployment/succeeded",
         &[("version", Some("1.8.0"))],
     ),
+    (
+        "flux/kustomization_applied.json",
+        "deployment/live",
+        &[("commit_sha", Some("1111111111111111111111111111111111111111")), ("outcome", None)],
+    ),
+    (
+        "flux/kustomization_of_flux_0.json",
+        "deployment/succeeded",
+        &[
+            ("commit_sha", Some("1111111111111111111111111111111111111111")),
+            ("ref", Some("release/spring")),
+            ("version", None),
+        ],
+    ),
+    (
+        "flux/kustomization_of_a_bucket.json",
+        "deployment/succeeded",
+        &[
+            (
+                "artifact_digest",
+                Some("sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"),
+            ),
+            ("version", None),
+        ],
+    ),
+    (
+        "argo-rollouts/undo_in_flight.json",
+        "rollback/started",
+        &[
+            ("recognised_by", Some("first_live")),
+            ("rollback_of", Some("5f0c7a52-0001-4b6e-9d51-0d6f78acc1c8:6")),
+        ],
+    ),
+    (
+        "argo-rollouts/aborted_by_experiment.json",
+        "rollback/started",
+        &[("trigger", Some("automatic"))],
+    ),
+    ("argo-rollouts/aborted_by_deadline_or_hand.json", "rollback/started", &[("trigger", None)]),
+    ("argo-rollouts/aborted_before_1_0.json", "rollback/started", &[("trigger", Some("manual"))]),
     (
         "flux/helm_release_remediated.json",
         "rollback/succeeded",

@@ -65,11 +65,11 @@ const PROMISED: &[(&str, &str)] = &[
     ),
     (
         "flagger",
-        "deployment: failed, live, paused, progressed, removed, started, succeeded; health: breached; rollback: started, succeeded",
+        "deployment: failed, live, paused, progressed, removed, started, succeeded; health: breached, no_data; rollback: started, succeeded",
     ),
     (
         "flux",
-        "deployment: failed, removed, succeeded; divergence: detected, reconciled; rollback: failed, succeeded; verification: failed, passed",
+        "deployment: failed, live, removed, succeeded; divergence: detected, reconciled; rollback: failed, succeeded; verification: failed, passed",
     ),
 ];
 

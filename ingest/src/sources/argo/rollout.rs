@@ -207,8 +207,9 @@ impl<'a, 'c> Rollout<'a, 'c> {
         draft.event.remove("artifact_digest");
         let run = self.around.failed_run(&self.node, self.revision.as_deref());
         let (signals, expression) = run.map_or(Ok((Vec::new(), None)), super::analysis::blamed)?;
-        let automatic = run.is_some() || self.analysis_failed()? || self.deadline_abort()?;
-        draft.event.put("trigger", if automatic { "automatic" } else { "manual" });
+        let automatic = run.is_some() || self.analysis_failed()?;
+        let trigger = if automatic { Some("automatic") } else { self.stated_trigger()? };
+        draft.event.put_some("trigger", trigger);
         draft.event.put("signals", signals);
         draft.event.put_some("trigger_condition", expression);
         Ok(draft)
@@ -230,11 +231,21 @@ impl<'a, 'c> Rollout<'a, 'c> {
         Ok(false)
     }
 
-    /// Whether the controller withdrew the update because its progress deadline passed.
-    fn deadline_abort(&self) -> Result<bool, Reject> {
-        let configured = self.node.at(&["spec", "progressDeadlineAbort"]).boolean()? == Some(true);
-        let message = self.progressing.message.text()?.unwrap_or_default();
-        Ok(configured && message.contains("timed out progressing"))
+    /// Who withdrew the update, by the condition's message: the controller (an analysis, an experiment, a plugin, the
+    /// progress deadline) gives its reason, a person none. After a deadline the message may be written again without it.
+    fn stated_trigger(&self) -> Result<Option<&'static str>, Reject> {
+        let aborted = self.progressing.reason == Some("RolloutAborted");
+        let Some(message) = self.progressing.message.text()?.filter(|_| aborted) else {
+            return Ok(None);
+        };
+        let deadline = self.node.at(&["spec", "progressDeadlineAbort"]).boolean()? == Some(true);
+        let revision = message.strip_prefix("Rollout aborted update to revision ");
+        Ok(match (revision, message) {
+            (Some(revision), _) if revision.contains(": ") => Some("automatic"),
+            (Some(_), _) | (None, "Rollout is aborted") if deadline => None,
+            (Some(_), _) | (None, "Rollout is aborted") => Some("manual"),
+            (None, _) => Some("automatic"),
+        })
     }
 
     /// Whether all traffic is on the stable version and that one has all its replicas.
@@ -348,10 +359,20 @@ impl<'a, 'c> Rollout<'a, 'c> {
         draft.event.put_some("to_version", to);
         if self.stable != self.hash {
             draft.event.put_some("from_version", self.version_of(self.stable.as_deref())?);
+            draft.event.put_some("rollback_of", self.replaced()?);
         }
         draft.event.put("mechanism", "revision_undo");
         draft.event.put_some("recognised_by", self.undo);
         Ok(draft)
+    }
+
+    /// The deployment of the stable version, where its replica set came with the rollout.
+    fn replaced(&self) -> Result<Option<String>, Reject> {
+        let set = self.stable.as_deref().and_then(|hash| self.around.replica_set(&self.node, hash));
+        let Some(set) = set else { return Ok(None) };
+        let revision = set.at(&["metadata", "annotations", REVISION]).id()?;
+        let uid = identity(&self.node)?;
+        Ok(revision.map(|revision| format!("{uid}:{revision}")))
     }
 
     /// The version label of the template with this hash, where its replica set came with the rollout.

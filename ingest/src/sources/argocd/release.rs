@@ -3,6 +3,7 @@
 use backtrail_schemas::{Draft, Reject};
 
 use crate::node::Node;
+use crate::words::is_commit;
 
 /// One revision per source. Two are the same release when both revisions and sources are.
 pub(super) struct Release<'a>(Vec<Part<'a>>);
@@ -78,10 +79,6 @@ impl<'a> Release<'a> {
         draft.event.put_some("ref", part.source.get("targetRevision").text()?);
         Ok(())
     }
-}
-
-fn is_commit(revision: &str) -> bool {
-    matches!(revision.len(), 40 | 64) && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// The address without a user or token before its host.

@@ -2,10 +2,11 @@
 
 use backtrail_schemas::{Draft, Mapped, Reject, Timestamp};
 
-use super::{MAPPER, PHASES, put_rollback};
+use super::checksum::checksum;
+use super::{MAPPER, PHASES, put_rollback, release_id};
 use crate::context::Context;
 use crate::facts::{Facts, When, put_text};
-use crate::kube::{condition, identity, put_place};
+use crate::kube::{Condition, condition, identity, put_place};
 use crate::mapper::ignored;
 use crate::node::Node;
 
@@ -20,14 +21,15 @@ pub(super) fn read(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject>
         return Err(phase.unknown("unknown_type", "is not a phase of a canary"));
     }
     let canary = Canary::read(node, context)?;
-    let at = status.get("lastTransitionTime").required_time()?;
+    let at = canary.since(said)?;
     let drafts = match said {
         "Initializing" => return Ok(ignored("the primary is being made; nothing is released")),
         "Initialized" | "Succeeded" => vec![canary.mark("succeeded", said, at)?],
         "Waiting" | "WaitingPromotion" => vec![canary.mark("paused", said, at)?],
-        "Progressing" => canary.progressing(at)?,
+        "Progressing" => canary.progressing()?,
         "Promoting" => vec![canary.mark("progressed", said, at)?],
         "Finalising" => vec![canary.mark("live", said, at)?],
+        "Failed" if canary.names_what_serves() => return canary.taken_back(),
         "Failed" => canary.failed(at)?,
         _ => vec![canary.mark("removed", "removed", at)?],
     };
@@ -43,6 +45,13 @@ struct Canary<'a, 'c> {
     /// The hash of the template that is tried, and of the one that serves.
     applied: Option<&'a str>,
     promoted: Option<&'a str>,
+    /// The template that is tried with its configurations, as webhooks call it.
+    checksum: Option<String>,
+    /// The hashes of the configurations that it uses, by name.
+    configs: Node<'a>,
+    condition: Condition<'a>,
+    uid: String,
+    /// Of the release, should it fail.
     id: String,
 }
 
@@ -50,29 +59,47 @@ impl<'a, 'c> Canary<'a, 'c> {
     fn read(node: &Node<'a>, context: &'c Context) -> Result<Self, Reject> {
         let status = node.get("status");
         let name = node.at(&["metadata", "name"]).required_text()?;
+        let namespace = node.at(&["metadata", "namespace"]).text()?;
         let applied = status.get("lastAppliedSpec").text()?;
+        let configs = status.get("trackedConfigs");
+        let checksum = applied.map(|template| checksum(template, &configs)).transpose()?;
         Ok(Self {
-            id: format!("{}:{}", identity(node)?, applied.unwrap_or("-")),
+            id: release_id(namespace, name, checksum.as_deref(), context),
+            uid: identity(node)?,
+            applied,
+            checksum,
+            configs,
+            condition: condition(&status, "Promoted")?,
             service: node.at(&["spec", "targetRef", "name"]).text()?.unwrap_or(name),
             promoted: status.get("lastPromotedSpec").text()?,
             facts: crate::kube::facts(MAPPER.name, node, "Canary", context)?,
             node: node.clone(),
-            applied,
             status,
         })
     }
 
+    /// When the phase began. Flagger writes the status again at every look at a canary that failed; the condition
+    /// stays. A gate before the release is asked anew each time, so that its wait began with the release.
+    fn since(&self, phase: &str) -> Result<Timestamp, Reject> {
+        let condition = &self.condition;
+        let stated = if phase == "Waiting" { condition.changed } else { condition.written };
+        match stated.filter(|_| condition.reason == Some(phase)) {
+            Some(at) => Ok(at),
+            None => self.status.get("lastTransitionTime").required_time(),
+        }
+    }
+
     fn mark(&self, phase: &str, mark: &str, at: Timestamp) -> Result<Draft, Reject> {
-        let mut draft = self.draft("deployment", phase, &format!("{mark}:{at}"), at)?;
-        draft.event.put("deployment_id", self.id.as_str());
-        draft.event.put_some("version", self.applied);
+        let key = format!("{}:{mark}:{at}", self.applied.unwrap_or("-"));
+        let mut draft = self.draft("deployment", phase, &key, at)?;
+        draft.event.put_some("version", self.checksum.as_deref());
         Ok(draft)
     }
 
     /// The condition began with the phase; the status changes with every step.
-    fn progressing(&self, at: Timestamp) -> Result<Vec<Draft>, Reject> {
-        let promoted = condition(&self.status, "Promoted")?;
-        let begun = promoted.changed.filter(|_| promoted.reason == Some("Progressing"));
+    fn progressing(&self) -> Result<Vec<Draft>, Reject> {
+        let at = self.status.get("lastTransitionTime").required_time()?;
+        let begun = self.condition.changed.filter(|_| self.condition.reason == Some("Progressing"));
         let mut drafts = Vec::new();
         if let Some(begun) = begun {
             drafts.push(self.mark("started", "started", begun)?);
@@ -87,29 +114,61 @@ impl<'a, 'c> Canary<'a, 'c> {
         Ok(drafts)
     }
 
-    /// Flagger writes this phase after it gave the traffic back, unless there was no release before.
+    /// Flagger writes this phase after it gave the traffic back, unless there was no release before. Shortly before it
+    /// tries the next template the canary names that one as failed: the key is without it, so that the first statement
+    /// counts.
     fn failed(&self, at: Timestamp) -> Result<Vec<Draft>, Reject> {
-        let message = condition(&self.status, "Promoted")?.message;
-        let mut failed = self.mark("failed", "Failed", at)?;
+        let key = format!("Failed:{at}");
+        let mut failed = self.draft("deployment", "failed", &key, at)?;
+        failed.event.put("deployment_id", self.id.as_str());
+        failed.event.put_some("version", self.checksum.as_deref());
         failed.event.put("error_type", "Failed");
-        put_text(&mut failed, "message", &message)?;
-        let Some(promoted) = self.promoted.filter(|p| Some(*p) != self.applied) else {
-            return Ok(vec![failed]);
-        };
+        put_text(&mut failed, "message", &self.condition.message)?;
+        let Some(promoted) = self.promoted else { return Ok(vec![failed]) };
         let back = self.status.get("canaryWeight").integer()?.unwrap_or(0) == 0;
         let phase = if back { "succeeded" } else { "started" };
-        let mut rollback = self.draft("rollback", phase, &format!("Failed:{at}"), at)?;
-        let id = format!("{}:rollback", self.id);
-        put_rollback(&mut rollback, &id, &self.id);
-        rollback.event.put_some("from_version", self.applied);
-        rollback.event.put("to_version", promoted);
-        put_text(&mut rollback, "message", &message)?;
+        let mut rollback = self.draft("rollback", phase, &key, at)?;
+        put_rollback(&mut rollback, &format!("{}:rollback", self.id), &self.id);
+        rollback.event.put_some("from_version", self.checksum.as_deref());
+        if self.has_no_configs() {
+            rollback.event.put("to_version", checksum(promoted, &self.configs)?);
+        }
+        rollback.event.put_some("trigger", self.decides_alone()?.then_some("automatic"));
+        put_text(&mut rollback, "message", &self.condition.message)?;
         Ok(vec![failed, rollback])
+    }
+
+    /// Whether the canary names the template that serves as the one that failed.
+    fn names_what_serves(&self) -> bool {
+        self.applied.is_some() && self.applied == self.promoted
+    }
+
+    /// A release of new configurations alone has the template that serves, too.
+    fn taken_back(&self) -> Result<Mapped, Reject> {
+        if self.has_no_configs() {
+            return Ok(ignored("the template that failed was taken back, and is no longer named"));
+        }
+        let what =
+            "is the template that serves: what failed was taken back, or only a configuration";
+        Err(self.status.get("lastAppliedSpec").refuse("unmapped_state", what))
+    }
+
+    /// Whether the templates of this canary use no configuration, so that the checksum of the one that serves is known.
+    fn has_no_configs(&self) -> bool {
+        self.configs.value().and_then(|v| v.as_object()).is_none_or(serde_json::Map::is_empty)
+    }
+
+    /// Whether nobody but Flagger can end a release: only a webhook of type `rollback` lets somebody else.
+    fn decides_alone(&self) -> Result<bool, Reject> {
+        let analysis = self.node.get("spec").either(["analysis", "canaryAnalysis"]);
+        let hooks = analysis.get("webhooks").items()?;
+        let gated = hooks.iter().any(|h| matches!(h.get("type").text(), Ok(Some("rollback"))));
+        Ok(analysis.exists() && !gated)
     }
 
     fn draft(&self, kind: &str, phase: &str, mark: &str, at: Timestamp) -> Result<Draft, Reject> {
         let mut draft =
-            self.facts.draft(kind, phase, &format!("{}:{mark}", self.id), When::state(at));
+            self.facts.draft(kind, phase, &format!("{}:{mark}", self.uid), When::state(at));
         put_place(&mut draft, &self.node, Some(self.service))?;
         draft.event.put("strategy", "canary");
         draft.event.put_some("outcome", self.status.get("phase").text()?);

@@ -2,7 +2,8 @@
 
 use backtrail_schemas::{Delivery, Draft, Mapped, Reject, Timestamp};
 
-use super::{MAPPER, PHASES, put_rollback};
+use super::halt::Halt;
+use super::{MAPPER, PHASES, put_rollback, release_id};
 use crate::context::Context;
 use crate::conventions::Conventions;
 use crate::facts::{Facts, When, put_text, put_tier};
@@ -43,6 +44,7 @@ fn told(message: &str) -> Marks {
         ("Starting canary analysis for ", &[("deployment", "progressed")]),
         ("Advance ", &[("deployment", "progressed")]),
         ("Routing all traffic to ", &[("deployment", "progressed")]),
+        ("Stop traffic mirroring and route ", &[("deployment", "progressed")]),
         ("Copying ", &[("deployment", "progressed")]),
         ("Promoting ", &[("deployment", "progressed")]),
         ("Promotion completed! Routing all traffic to primary", &[("deployment", "live")]),
@@ -50,13 +52,12 @@ fn told(message: &str) -> Marks {
         ("Rolling back ", &[("rollback", "started")]),
         ("Canary failed!", &[("deployment", "failed"), ("rollback", "succeeded")]),
     ];
-    if message.starts_with("Halt ") && message.contains("waiting for ") {
-        return &[("deployment", "paused")];
+    match Halt::read(message) {
+        Some(Halt::Waits) => &[("deployment", "paused")],
+        Some(Halt::NoData { .. }) => &[("health", "no_data")],
+        Some(Halt::Breach { .. }) => &[("health", "breached")],
+        None => SAID.iter().find(|(start, _)| message.starts_with(start)).map_or(&[], |(_, m)| m),
     }
-    if message.starts_with("Halt ") {
-        return &[("health", "breached")];
-    }
-    SAID.iter().find(|(start, _)| message.starts_with(start)).map_or(&[], |(_, marks)| marks)
 }
 
 /// What the phase says that a gate is called with after the release; before, a gate is asked and told nothing.
@@ -99,7 +100,7 @@ impl<'a, 'c> Hook<'a, 'c> {
             },
             when: when(&node.at(&["metadata", "timestamp"]), delivery)?,
             said: Conventions::read(node.get("metadata").value()),
-            id: format!("{namespace}/{name}:{}", checksum.unwrap_or("-")),
+            id: release_id(Some(namespace), name, checksum, context),
             node: node.clone(),
             message,
             checksum,
@@ -117,9 +118,9 @@ impl<'a, 'c> Hook<'a, 'c> {
         put_text(&mut draft, "message", &self.node.at(&["metadata", "eventMessage"]))?;
         match kind {
             "health" => {
-                draft.event.put("signal", "canary_analysis");
-                draft.event.put("signal_kind", "analysis");
-                draft.event.put("signal_state", "breached");
+                if let Some(halt) = self.message.and_then(Halt::read) {
+                    halt.put(&mut draft);
+                }
                 return Ok(draft);
             }
             "rollback" => {
@@ -134,7 +135,8 @@ impl<'a, 'c> Hook<'a, 'c> {
                 }
             }
             _ => {
-                draft.event.put("deployment_id", self.id.as_str());
+                let failed = (phase == "failed").then_some(self.id.as_str());
+                draft.event.put_some("deployment_id", failed);
                 draft.event.put_some("version", self.checksum);
                 self.said.put(&mut draft, &["version", "artifact_digest", "commit_sha"]);
                 draft.event.put_some("traffic_percent", self.message.and_then(weight));
@@ -162,8 +164,11 @@ fn when(node: &Node<'_>, delivery: &Delivery) -> Result<When, Reject> {
     at.map(When::event).ok_or_else(|| node.refuse("bad_time", "is no number of milliseconds"))
 }
 
-/// The share of traffic in `Advance cart.shop canary weight 20`.
+/// The share of traffic in `Advance cart.shop canary weight 20`, or all of it.
 fn weight(message: &str) -> Option<i64> {
+    if message.ends_with("all traffic to canary") {
+        return Some(100);
+    }
     let (_, number) = message.split_once(" canary weight ")?;
     number.parse().ok().filter(|weight| (0..=100).contains(weight))
 }

@@ -3,14 +3,16 @@
 //! Flagger shifts the traffic back itself when an analysis fails, and says so in words.
 
 mod canary;
+mod checksum;
+mod halt;
 mod hook;
 
 use backtrail_schemas::{Delivery, Draft, Mapped};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::kube::{objects, shown};
-use crate::mapper::{Mapper, gathered, ignored, refused};
+use crate::kube::{each, in_cluster, shown, unread};
+use crate::mapper::{Mapper, ignored, refused};
 use crate::node::Node;
 
 pub(crate) const MAPPER: Mapper =
@@ -51,25 +53,23 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     if !root.get("kind").exists() && !root.get("object").exists() {
         return hook::read(&root, delivery, context).unwrap_or_else(refused);
     }
-    match objects(&root) {
-        Ok(objects) if objects.is_empty() => ignored("an empty list"),
-        Ok(objects) => gathered(objects.iter().map(|object| element(object, context))),
-        Err(reject) => refused(reject),
-    }
+    each(&root, |node, kind| match kind {
+        "Canary" => canary::read(node, context),
+        "MetricTemplate" | "AlertProvider" => Ok(ignored("its canaries say how a release goes")),
+        _ => Err(unread(node)),
+    })
 }
 
-fn element(node: &Node<'_>, context: &Context) -> Mapped {
-    let kind = node.get("kind");
-    let mapped = match kind.text() {
-        Ok(Some("Canary")) => canary::read(node, context),
-        Ok(Some("MetricTemplate" | "AlertProvider")) => {
-            Ok(ignored("its canaries say how a release goes"))
-        }
-        Ok(Some(_)) => Err(kind.unknown("unmapped_type", "is not a kind that is read")),
-        Ok(None) => Err(kind.missing()),
-        Err(reject) => Err(reject),
-    };
-    mapped.unwrap_or_else(refused)
+/// The id of a release that failed: the canary, and the checksum that its webhooks call the template by. Others have
+/// none, for a template that comes back is another deployment: its rows are put together by place, version and order.
+fn release_id(
+    namespace: Option<&str>,
+    name: &str,
+    checksum: Option<&str>,
+    context: &Context,
+) -> String {
+    let id = format!("{}/{name}:{}", namespace.unwrap_or_default(), checksum.unwrap_or("-"));
+    in_cluster(&id, context)
 }
 
 /// The columns that every row about a rollback has: Flagger gives the traffic back to the primary.

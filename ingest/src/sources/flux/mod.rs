@@ -7,8 +7,8 @@ use backtrail_schemas::{Delivery, Draft, Mapped};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::kube::{objects, shown};
-use crate::mapper::{Mapper, gathered, ignored, refused};
+use crate::kube::{each, shown, unread};
+use crate::mapper::{Mapper, ignored, refused};
 use crate::node::Node;
 
 pub(crate) const MAPPER: Mapper = Mapper { name: "flux", yaml: true, claims, looks, map };
@@ -43,25 +43,13 @@ fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     if root.get("involvedObject").exists() {
         return notice::read(&root, context).unwrap_or_else(refused);
     }
-    match objects(&root) {
-        Ok(objects) if objects.is_empty() => ignored("an empty list"),
-        Ok(objects) => gathered(objects.iter().map(|object| element(object, context))),
-        Err(reject) => refused(reject),
-    }
-}
-
-fn element(node: &Node<'_>, context: &Context) -> Mapped {
-    let kind = node.get("kind");
-    let mapped = match kind.text() {
-        Ok(Some("HelmRelease")) => release::read(node, context),
-        Ok(Some("Kustomization")) => {
+    each(&root, |node, kind| match kind {
+        "HelmRelease" => release::read(node, context),
+        "Kustomization" => {
             Ok(ignored("a Kustomization keeps no history; its events say what was applied"))
         }
-        Ok(Some(_)) => Err(kind.unknown("unmapped_type", "is not a kind that is read")),
-        Ok(None) => Err(kind.missing()),
-        Err(reject) => Err(reject),
-    };
-    mapped.unwrap_or_else(refused)
+        _ => Err(unread(node)),
+    })
 }
 
 /// The columns that every row about a rollback has: the controller returns by itself to the release before.

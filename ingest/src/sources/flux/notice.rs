@@ -10,6 +10,7 @@ use crate::conventions::Conventions;
 use crate::facts::{Facts, When, put_label, put_text, put_tier};
 use crate::mapper::ignored;
 use crate::node::Node;
+use crate::words::is_commit;
 
 /// The fact that the event states.
 pub(super) fn read(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject> {
@@ -22,7 +23,7 @@ pub(super) fn read(node: &Node<'_>, context: &Context) -> Result<Mapped, Reject>
     let said = reason.required_text()?;
     let meaning = match kind.required_text()? {
         "HelmRelease" => helm(said),
-        "Kustomization" => kustomize(said),
+        "Kustomization" => kustomize(node, &about, said)?,
         "GitRepository"
         | "OCIRepository"
         | "HelmRepository"
@@ -69,6 +70,7 @@ fn helm(reason: &str) -> Meaning {
         "DriftCorrected" => Meaning::Fact("divergence", "reconciled"),
         "Progressing"
         | "ProgressingWithRetry"
+        | "HealthCheckCanceled"
         | "ReconciliationSucceeded"
         | "ReconciliationFailed"
         | "ArtifactFailed"
@@ -94,25 +96,65 @@ fn helm(reason: &str) -> Meaning {
     }
 }
 
-/// The reasons of kustomize-controller.
-fn kustomize(reason: &str) -> Meaning {
-    match reason {
-        "ReconciliationSucceeded" => Meaning::Fact("deployment", "succeeded"),
-        "ReconciliationFailed"
-        | "HealthCheckFailed"
-        | "BuildFailed"
-        | "ValidationFailed"
-        | "PruneFailed" => Meaning::Fact("deployment", "failed"),
-        "DriftDetected" => Meaning::Fact("divergence", "detected"),
-        "Progressing"
-        | "ProgressingWithRetry"
-        | "ArtifactFailed"
-        | "DependencyNotReady"
-        | "Succeeded"
-        | "ReconciliationSkipped"
-        | "AccessDenied"
-        | "HealthCheckCanceled" => Meaning::Nothing,
+/// The events of kustomize-controller. What it applied or deleted it lists in the message; the reason is then that of
+/// the condition Ready: `Progressing` while it reconciles, and what the last reconciliation ended with when it prunes
+/// for good.
+fn kustomize(node: &Node<'_>, about: &Node<'_>, reason: &str) -> Result<Meaning, Reject> {
+    let failed = node.get("severity").text()? == Some("error");
+    let changed = node.get("message").text()?.and_then(Changed::read).filter(|_| !failed);
+    // At the end of each interval, whether anything was applied or not.
+    let repeated = stated(&node.get("metadata"), about, "commit_status")? == Some("update");
+    Ok(match (reason, changed) {
+        (_, Some(Changed::Applied)) => Meaning::Fact("deployment", "live"),
+        ("Progressing", Some(Changed::Pruned)) => Meaning::Nothing,
+        (_, Some(Changed::Pruned)) => Meaning::Fact("deployment", "removed"),
+        ("ReconciliationSucceeded", _) if repeated || failed => Meaning::Nothing,
+        ("ReconciliationSucceeded", _) => Meaning::Fact("deployment", "succeeded"),
+        (
+            "ReconciliationFailed"
+            | "HealthCheckFailed"
+            | "BuildFailed"
+            | "ValidationFailed"
+            | "PruneFailed",
+            _,
+        ) => Meaning::Fact("deployment", "failed"),
+        ("DriftDetected", _) => Meaning::Fact("divergence", "detected"),
+        (
+            "Progressing"
+            | "ProgressingWithRetry"
+            | "ArtifactFailed"
+            | "DependencyNotReady"
+            | "Succeeded"
+            | "ReconciliationSkipped"
+            | "AccessDenied"
+            | "HealthCheckCanceled",
+            _,
+        ) => Meaning::Nothing,
         _ => Meaning::Unknown,
+    })
+}
+
+/// What a list of changes says, `Deployment/shop/cart configured` a line.
+///
+/// Source: `ChangeSetEntry` in fluxcd/pkg, ssa.
+enum Changed {
+    Applied,
+    /// Only deletions.
+    Pruned,
+}
+
+impl Changed {
+    /// `None` where the message is no such list.
+    fn read(message: &str) -> Option<Self> {
+        let mut all = Self::Pruned;
+        for line in message.lines() {
+            match line.split_once(' ')? {
+                (object, "created" | "configured") if object.contains('/') => all = Self::Applied,
+                (object, "deleted") if object.contains('/') => {}
+                _ => return None,
+            }
+        }
+        Some(all).filter(|_| !message.is_empty())
     }
 }
 
@@ -193,7 +235,8 @@ impl<'a, 'c> Event<'a, 'c> {
                 let id = if phase == "failed" { &failing } else { &self.id };
                 draft.event.put("deployment_id", id.as_str());
                 self.put_release(&mut draft)?;
-                draft.event.put("outcome", reason);
+                // While it applies a Kustomization is `Progressing`: that is no outcome.
+                draft.event.put_some("outcome", (phase != "live").then_some(reason));
             }
         }
         if phase == "failed" && kind != "verification" {
@@ -202,7 +245,8 @@ impl<'a, 'c> Event<'a, 'c> {
         Ok(draft)
     }
 
-    /// A chart's version; of a Kustomization `branch@sha1:commit`, or `tag@sha256:digest` of an artifact.
+    /// A chart's version; of a Kustomization `branch@sha1:commit`, in Flux 0 `branch/commit`, or `tag@sha256:digest` of
+    /// an artifact.
     fn put_release(&self, draft: &mut Draft) -> Result<(), Reject> {
         let metadata = self.node.get("metadata");
         draft.event.put_some("artifact_digest", stated(&metadata, &self.about, "oci-digest")?);
@@ -211,14 +255,19 @@ impl<'a, 'c> Event<'a, 'c> {
             Some((name, checksum)) => (Some(name), checksum),
             None => (None, revision),
         };
+        let (before, last) = revision.rsplit_once('/').unwrap_or_default();
         match checksum.split_once(':') {
             Some(("sha1", commit)) => {
                 draft.event.put("commit_sha", commit);
                 draft.event.put_some("ref", name);
             }
-            Some(("sha256", _)) if name.is_some() => {
+            Some(("sha256", _)) => {
                 draft.event.put("artifact_digest", checksum);
                 draft.event.put_some("version", name);
+            }
+            _ if is_commit(last) => {
+                draft.event.put("commit_sha", last);
+                draft.event.put("ref", before);
             }
             _ => {
                 draft.event.put("version", revision);

@@ -1,6 +1,7 @@
 //! One `Deployment`: how its current revision goes.
 
 use backtrail_schemas::{Draft, Mapped, Reject, Timestamp};
+use serde_json::Value;
 
 use super::{REVISION, Sets, facts, short};
 use crate::context::Context;
@@ -12,6 +13,9 @@ use crate::words::Package;
 
 /// What somebody gave as the reason of a change, by `kubectl annotate` or `--record`.
 const CAUSE: &str = "kubernetes.io/change-cause";
+
+/// The annotation by which `kubectl rollout restart` makes a template a new one.
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// The mark of the current revision that this snapshot shows.
 pub(super) fn read(node: &Node<'_>, sets: &Sets<'_>, context: &Context) -> Result<Mapped, Reject> {
@@ -35,6 +39,9 @@ pub(super) fn read(node: &Node<'_>, sets: &Sets<'_>, context: &Context) -> Resul
         let what = format!("Progressing has the reason `{}`, which is not read", short(reason));
         conditions.refuse("unknown_type", &what)
     })?;
+    // A rollout to no replicas is complete at once, and nothing of it serves.
+    let empty = node.at(&["spec", "replicas"]).integer()? == Some(0);
+    let phase = if empty && phase == "succeeded" { "progressed" } else { phase };
     // The deadline passed when the condition became false; all others are as of their last word.
     let at = if phase == "failed" { progressing.changed } else { progressing.written };
     let at = at.ok_or_else(|| {
@@ -176,9 +183,28 @@ fn back(uid: &str, revision: &str, name: &str, sets: &[Node<'_>]) -> Result<Opti
     let created = |set: &Node<'_>| set.at(&["metadata", "creationTimestamp"]).time();
     let older = matches!((created(serving)?, created(before)?), (Some(a), Some(b)) if a < b);
     let next = revision.parse::<u64>().is_ok_and(|revision| rank < revision);
-    if !(older && next) {
+    let same = unrestarted(serving).is_some_and(|template| unrestarted(before) == Some(template));
+    if same || !(older && next) {
         return Ok(None);
     }
     let from = shipped(&before.at(&["spec", "template"]), name)?;
     Ok(Some(Back { from, of: format!("{uid}:{rank}") }))
+}
+
+/// The template of a set without what `kubectl rollout restart` and the controller add to it: to undo a restart returns
+/// to nothing older.
+fn unrestarted(set: &Node<'_>) -> Option<Value> {
+    let mut template = set.at(&["spec", "template"]).value()?.clone();
+    for (part, key) in [("annotations", RESTARTED), ("labels", "pod-template-hash")] {
+        let metadata = template.get_mut("metadata").and_then(Value::as_object_mut);
+        let Some(metadata) = metadata else { continue };
+        let emptied = metadata.get_mut(part).and_then(Value::as_object_mut).is_some_and(|map| {
+            map.remove(key);
+            map.is_empty()
+        });
+        if emptied {
+            metadata.remove(part);
+        }
+    }
+    Some(template)
 }
