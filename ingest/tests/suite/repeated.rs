@@ -59,8 +59,8 @@ fn what_happens_again_is_another_fact() {
 fn what_is_sent_again_is_the_same_fact() {
     for (name, which) in [
         ("sentry/issue_created.json", "health/breached"),
-        ("sentry/issue_unresolved.json", "health/breached"),
-        ("sentry/issue_resolved.json", "health/recovered"),
+        ("sentry/issue_unresolved.ndjson:1", "health/breached"),
+        ("sentry/issue_resolved.ndjson:1", "health/recovered"),
         ("sentry/metric_alert_resolved.json", "health/recovered"),
         ("sentry/event_alert.json", "health/breached"),
     ] {
