@@ -1,5 +1,5 @@
 #!/bin/bash
-# The curl examples of docs/operations.md run as they stand. Needs curl and openssl, and port 8477 free.
+# The curl examples of docs/operations.md run as they stand, and the README's but for its host. Needs curl and openssl, and port 8477 free.
 set -euo pipefail
 backtrail=$(realpath "$1")
 page=$(realpath "$(dirname "$0")/../../docs/operations.md")
@@ -28,8 +28,12 @@ done
 grep -q '"accepted":1' answer-2
 grep -q '"ignored":1' answer-3
 grep -q '"proof":' answer-4
+TOKEN=$(cat ci.token)
+readme=$(dirname "$page")/../README.md
+. <(sed -n '/^curl https:\/\/HOST/,/^```/p' "$readme" | sed '/^```/d; s#https://HOST#http://127.0.0.1:8477#') > answer-readme
+grep -q '"accepted":1' answer-readme
 kill -TERM "$server"
 wait "$server"
 server=
 backtrail verify ledger --vkey ledger.vkey > /dev/null
-echo "curl: $blocks examples of docs/operations.md run"
+echo "curl: $blocks examples of docs/operations.md run, and the README's"

@@ -93,6 +93,9 @@ fn dry_run(args: &Ingest, context: Context) -> Result<(), Failure> {
             for reject in &mapped.rejects {
                 say(format_args!("quarantined: {}: {}", reject.code, reject.reason));
             }
+            if let Some(why) = mapped.ignored.as_ref().filter(|_| mapped.rejects.is_empty()) {
+                say(format_args!("ignored: {why}"));
+            }
             Ok::<(), Failure>(())
         })?;
     out.finish()?;
