@@ -1,10 +1,10 @@
 -- metric: data_quality
 -- shows:  what a reader should know about the data of the window: events recorded late, amended or backfilled,
---         deliveries in conflict or in quarantine, incidents whose marks are out of order, without a start, in a circle
+--         deliveries in conflict or in quarantine, events that a poll found and no push told, incidents whose marks are out of order, without a start, in a circle
 --         of merges, or with no known cause
 -- unit:   count
 -- grain:  problem (dimension), in total and by service
--- reads:  events, facts, incidents, parameters (window_start, window_end, late_after_us)
+-- reads:  events, facts, missed_pushes, incidents, parameters (window_start, window_end, late_after_us)
 -- source: docs/metrics.md, "Data quality"; corner cases 9, 10, 16, 35, 45
 -- empty:  a problem that did not occur has no row by service, and 0 in total
 with recorded as (
@@ -36,6 +36,9 @@ problems as (
   union all
   select service, 'retracted' from recorded where kind = 'correction' and phase = 'retracted'
   union all
+  select coalesce(f.service, ''), 'missed' from missed_pushes m join facts f on f.event_id = m.event_id cross join parameters p
+  where m.occurred_at >= p.window_start and m.occurred_at < p.window_end
+  union all
   select service, 'late' from stated where late and not backfilled
   union all
   select service, 'backfilled' from stated where backfilled
@@ -52,7 +55,7 @@ problems as (
 ),
 looked_for as (
   select problem
-  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('late'), ('backfilled'), ('invalid_order'),
+  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('missed'), ('late'), ('backfilled'), ('invalid_order'),
     ('clamped'),
     ('no_start'), ('merge_cycle'), ('unlinked')) as problems (problem)
 )
