@@ -1,6 +1,6 @@
 -- view:  source_gaps
 -- shows: one row per gap or silence of a source that was told
--- adds:  until_at (a silence lasts until the next push that was recorded, else to `as_of`); reconciled_until and
+-- adds:  until_at (a silence lasts until the next push that was recorded; nothing reaches past `as_of`); reconciled_until and
 --        reconciled_by (how far reconciliations reach that were recorded after it, and the event id of the one that reaches
 --        furthest; null without one)
 -- reads: source_statements, events, parameters (as_of)
@@ -18,7 +18,7 @@ reconciled as (
   join source_statements r on r.source = g.source and r.phase = 'reconciled' and r.seq > g.seq and r.until_at > g.from_at
   group by g.event_id
 )
-select g.source, g.phase, g.from_at, coalesce(g.until_at, g.pushed_at, w.as_of) as until_at, g.missed, g.seq, g.event_id,
+select g.source, g.phase, g.from_at, least(coalesce(g.until_at, g.pushed_at, w.as_of), w.as_of) as until_at, g.missed, g.seq, g.event_id,
   r.until_at as reconciled_until, r.by as reconciled_by
 from gaps g
 cross join parameters w

@@ -1,7 +1,7 @@
 //! Sources that used to push and stopped: the log is told once for each silence.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -24,7 +24,7 @@ use crate::silence::{is_silent, last_push};
 
 /// The sources that have a limit, and whether they were heard since anybody looked.
 pub(super) struct Silences {
-    heard: BTreeMap<&'static str, Watched>,
+    watched: BTreeMap<&'static str, Watched>,
 }
 
 struct Watched {
@@ -47,12 +47,12 @@ impl Silences {
         let watched = |e: &Endpoint| {
             Some((e.name, Watched { limit_s: e.silent_after_s?, heard: AtomicBool::new(false) }))
         };
-        Self { heard: endpoints.values().filter_map(watched).collect() }
+        Self { watched: endpoints.values().filter_map(watched).collect() }
     }
 
     /// Notes that the log got an event that `source` pushed.
     pub(super) fn heard(&self, source: &str) {
-        if let Some(watched) = self.heard.get(source) {
+        if let Some(watched) = self.watched.get(source) {
             watched.heard.store(true, Ordering::Relaxed);
         }
     }
@@ -66,7 +66,7 @@ impl Silences {
         metrics: Arc<Metrics>,
     ) {
         // A simulated clock has no time that passes.
-        if self.heard.is_empty() || ledger.lock().simulated_clock() {
+        if self.watched.is_empty() || ledger.lock().simulated_clock() {
             return;
         }
         thread::spawn(move || {
@@ -95,7 +95,7 @@ impl Silences {
         let one = |name: &&'static str| {
             Ok((*name, log.last_push(name)?.map_or(Known::Never, Known::Pushed)))
         };
-        self.heard.keys().map(one).collect()
+        self.watched.keys().map(one).collect()
     }
 
     /// Takes note of who was heard and tells who became silent.
@@ -106,7 +106,7 @@ impl Silences {
         now: Timestamp,
         metrics: &Metrics,
     ) -> Result<(), Failure> {
-        for (name, watched) in &self.heard {
+        for (name, watched) in &self.watched {
             if watched.heard.swap(false, Ordering::Relaxed) {
                 known.insert(name, Known::Pushed(now));
             }
@@ -119,7 +119,8 @@ impl Silences {
                     log.tell(name, since, now)?;
                     tracing::warn!(source = name, "no delivery since {since}");
                 }
-                let last = last.map_or(Known::Never, Known::Pushed);
+                // What was heard and is not published yet has another limit's time.
+                let last = Known::Pushed(last.unwrap_or(now));
                 known.insert(name, if silent.is_some() { Known::Told } else { last });
             }
             metrics.silent(name, matches!(known.get(name), Some(Known::Told)));
@@ -137,7 +138,7 @@ struct Log {
 
 impl Log {
     fn last_push(&self, source: &str) -> Result<Option<Timestamp>, Failure> {
-        let snapshot = Snapshot::open(Path::new(&self.dir), None)?;
+        let snapshot = Snapshot::open(&self.dir, None)?;
         let (runtime, session) = session::over(&snapshot, &self.config, &At::default())?;
         last_push(&runtime, &session, source)
     }
