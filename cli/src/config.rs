@@ -246,6 +246,11 @@ impl Config {
         self.sources.get(source)?.poll.as_ref()
     }
 
+    /// After how many seconds without a push `source` is silent, as it is written.
+    pub(crate) fn silent_after_s(&self, source: &str) -> Option<i64> {
+        self.sources.get(source)?.silent_after_s
+    }
+
     /// The folder that relative paths in the file start from.
     pub(crate) fn base(&self) -> &Path {
         &self.base

@@ -15,6 +15,7 @@ mod rows;
 mod serve;
 mod session;
 mod signers;
+mod silence;
 mod vkeys;
 
 use std::process::ExitCode;

@@ -128,7 +128,7 @@ impl Context {
     /// The context of a delivery that was received so; of one from a file, this one. A mode of a later version is that of a
     /// file: it claims the least.
     pub(crate) fn received(&self, reception: Option<&Reception>) -> Self {
-        let known = [Mode::Push, Mode::Poll, Mode::Attested];
+        let known = [Mode::Push, Mode::Poll, Mode::Attested, Mode::Derived];
         let mode = |r: &Reception| known.into_iter().find(|m| m.as_str() == r.ingest_mode);
         match reception.and_then(|r| Some((mode(r)?, r))) {
             None => self.clone(),
@@ -154,6 +154,8 @@ pub enum Mode {
     File,
     /// Somebody of ours stated it.
     Attested,
+    /// We concluded it ourselves.
+    Derived,
 }
 
 impl Mode {
@@ -164,6 +166,7 @@ impl Mode {
             Self::Poll => "poll",
             Self::File => "file",
             Self::Attested => "attested",
+            Self::Derived => "derived",
         }
     }
 }

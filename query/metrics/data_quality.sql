@@ -1,10 +1,10 @@
 -- metric: data_quality
 -- shows:  what a reader should know about the data of the window: events recorded late, amended or backfilled,
---         deliveries in conflict or in quarantine, ids that stand for two things, incidents whose marks are out of order, without a start, in a circle
---         of merges, or with no known cause
+--         deliveries in conflict or in quarantine, events that a poll found and no push told, ids that stand for two
+--         things, incidents whose marks are out of order, without a start, in a circle of merges, or with no known cause
 -- unit:   count
 -- grain:  problem (dimension), in total and by service
--- reads:  events, facts, id_clashes, incidents, parameters (window_start, window_end, late_after_us)
+-- reads:  events, facts, missed_pushes, id_clashes, incidents, parameters (window_start, window_end, late_after_us)
 -- source: docs/metrics.md, "Data quality"; corner cases 9, 10, 16, 35, 45, 46
 -- empty:  a problem that did not occur has no row by service, and 0 in total
 with recorded as (
@@ -47,6 +47,9 @@ problems as (
   union all
   select service, 'retracted' from recorded where kind = 'correction' and phase = 'retracted'
   union all
+  select coalesce(f.service, ''), 'missed' from missed_pushes m join facts f on f.event_id = m.event_id cross join parameters p
+  where m.occurred_at >= p.window_start and m.occurred_at < p.window_end
+  union all
   select service, 'late' from stated where late and not backfilled
   union all
   select service, 'backfilled' from stated where backfilled
@@ -65,8 +68,8 @@ problems as (
 ),
 looked_for as (
   select problem
-  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('late'), ('backfilled'), ('ambiguous_id'),
-    ('invalid_order'), ('clamped'), ('no_start'), ('merge_cycle'), ('unlinked')) as problems (problem)
+  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('missed'), ('late'), ('backfilled'),
+    ('ambiguous_id'), ('invalid_order'), ('clamped'), ('no_start'), ('merge_cycle'), ('unlinked')) as problems (problem)
 )
 select cast(null as text) as service, 'problem' as dimension, l.problem as dimension_value,
   ratio(count(p.problem), 1) as value

@@ -1,15 +1,15 @@
 -- query: reconciliation
--- shows: for each statement of a source of how many deliveries it sent: how many rows of it are in the log
--- reads: facts, parameters
+-- shows: for each statement about a source of how many events it has of a span: how many of them are in the log
+-- reads: facts, source_statements, parameters
 with manifests as (
-  select f.source, f.window_start, f.window_end, f.expected_count, f.seq, f.event_id
-  from facts as f cross join parameters as w
-  where f.kind = 'ingest' and f.phase in ('manifest', 'reconciled') and f.expected_count is not null
-    and f.window_start >= w.window_start and f.window_start < w.window_end
+  select s.source, s.from_at, s.until_at, s.expected_count, s.seq, s.event_id
+  from source_statements as s cross join parameters as w
+  where s.phase in ('manifest', 'reconciled') and s.expected_count is not null
+    and s.from_at >= w.window_start and s.from_at < w.window_end
 )
-select m.source, m.window_start as from_at, m.window_end as until_at, m.expected_count, count(f.event_id) as logged
+select m.source, m.from_at, m.until_at, m.expected_count, count(f.event_id) as logged
 from manifests as m
   left join facts as f on f.source = m.source and f.kind <> 'ingest'
-    and f.occurred_at >= m.window_start and f.occurred_at < m.window_end
-group by m.source, m.window_start, m.window_end, m.expected_count, m.seq
-order by m.source, m.window_start, m.seq
+    and f.occurred_at >= m.from_at and f.occurred_at < m.until_at
+group by m.source, m.from_at, m.until_at, m.expected_count, m.seq
+order by m.source, m.from_at, m.seq

@@ -53,7 +53,8 @@ fn write_control(out: &mut String, c: &Control) {
     }
     out.push_str("\n| reason | status | meaning |\n|---|---|---|\n");
     for r in &c.reasons {
-        let _ = writeln!(out, "| `{}` | {} | {} |", r.code, r.status.word(), r.meaning);
+        let open = if r.inconclusive { ", control inconclusive" } else { "" };
+        let _ = writeln!(out, "| `{}` | {}{open} | {} |", r.code, r.status.word(), r.meaning);
     }
     let _ = writeln!(out, "\nWhat usually helps: {}", c.remediation);
 }
@@ -87,7 +88,8 @@ defines the good case; everything else fails, and what is unknown is never good.
 two disagree, or an item is there twice, the control is in error.
 
 What a control comes to: `effective` (something was tested, nothing is an exception), `exceptions`, `not_tested` (nothing could be
-tested: an empty population is never a pass), `inconclusive` (the log has a gap, or does not verify), `error`.
+tested: an empty population is never a pass), `inconclusive` (the log has a gap, does not verify, or cannot answer for some
+item), `error`.
 
 An overlay sets parameters and exempts items, with an approver, a reason, a compensating control and an end within a year. It
 never hides what an item came to.";

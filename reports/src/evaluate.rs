@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cells::{self, Row};
 use crate::error::Error;
+use crate::format;
 use crate::integrity::Integrity;
 use crate::overlay::Overlay;
 use crate::pack::{Control, Status};
@@ -22,7 +23,7 @@ pub enum State {
     Exceptions,
     /// No item could be tested: an empty population is never a pass.
     NotTested,
-    /// Nothing speaks against the control, but the log has a gap or does not hold.
+    /// Nothing speaks against the control, but the log has a gap, does not hold, or cannot answer for some item.
     Inconclusive,
     /// The query failed or contradicted itself.
     Error,
@@ -207,9 +208,9 @@ fn check_population(control: &Control, items: &[Item], expected: i64) -> Result<
     Ok(())
 }
 
-/// An exemption turns an exception into an exempt item and keeps what it was.
+/// An exemption turns an exception, or an item that leaves the control open, into an exempt item and keeps what it was.
 fn exempt(item: &mut Item, control: &Control, overlay: &Overlay) {
-    if item.status != Status::Fail {
+    if item.status != Status::Fail && !is_open(item, control) {
         return;
     }
     let at = item.occurred_at.as_deref().and_then(|text| text.parse().ok());
@@ -220,6 +221,12 @@ fn exempt(item: &mut Item, control: &Control, overlay: &Overlay) {
         item.underlying_status = Some(item.status);
         item.status = Status::Exempt;
     }
+}
+
+/// Whether nothing can be concluded as long as this item stands.
+fn is_open(item: &Item, control: &Control) -> bool {
+    let reason = control.reason(&item.reason_code);
+    item.status != Status::Exempt && reason.is_some_and(|reason| reason.inconclusive)
 }
 
 fn judge(control: &Control, items: &[Item], ground: &Ground<'_>) -> (State, Option<String>) {
@@ -233,6 +240,11 @@ fn judge(control: &Control, items: &[Item], ground: &Ground<'_>) -> (State, Opti
     }
     if !ground.gaps.is_empty() && control.id != INTEGRITY_CONTROL {
         return (State::Inconclusive, Some(ground.gaps.join("; ")));
+    }
+    let open: Vec<&Item> = items.iter().filter(|item| is_open(item, control)).collect();
+    if let Some(first) = open.first() {
+        let (n, of) = (open.len(), format::plural(items.len(), "item", "items"));
+        return (State::Inconclusive, Some(format!("{n} of {of}: {}", first.reason)));
     }
     let tested = items.iter().any(|item| item.status == Status::Pass);
     (if tested { State::Effective } else { State::NotTested }, None)
@@ -287,6 +299,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_log_cannot_answer_is_no_pass_unless_it_is_exempt() {
+        let control = pack::core().control("LOG-01").unwrap();
+        let open = |status| Item { reason_code: "NEVER_COUNTED".to_owned(), ..item("b", status) };
+        let judged = |other| {
+            let (state, note) =
+                judge(control, &[item("a", Status::Pass), other], &Ground::default());
+            (state, note.is_some())
+        };
+        assert_eq!(judged(open(Status::NotApplicable)), (State::Inconclusive, true));
+        assert_eq!(judged(open(Status::Exempt)), (State::Effective, false));
+        assert_eq!(judged(item("b", Status::NotApplicable)), (State::Effective, false));
+    }
+
+    #[test]
     fn a_population_is_counted_twice_and_has_nothing_twice() {
         let control = pack::core().control("CHG-02").unwrap();
         let two = [item("a", Status::Pass), item("b", Status::Pass)];
@@ -312,9 +338,11 @@ mod tests {
             }],
             ..Overlay::default()
         };
-        for (status, want, below) in
-            [(Status::Fail, Status::Exempt, Some(Status::Fail)), (Status::Pass, Status::Pass, None)]
-        {
+        for (status, want, below) in [
+            (Status::Fail, Status::Exempt, Some(Status::Fail)),
+            (Status::Pass, Status::Pass, None),
+            (Status::NotApplicable, Status::NotApplicable, None),
+        ] {
             let mut it = item("a", status);
             exempt(&mut it, control, &overlay);
             assert_eq!((it.status, it.underlying_status), (want, below));

@@ -12,6 +12,7 @@ pub const TABLES: &[&str] = &[
     "cooldowns",
     "deployment_rows",
     "deployments",
+    "events",
     "facts",
     "incidents",
     "integrity",
@@ -22,6 +23,9 @@ pub const TABLES: &[&str] = &[
     "rollbacks",
     "services",
     "slot_history",
+    "source_days",
+    "source_gaps",
+    "source_statements",
 ];
 
 /// `sql` with `$reasons`, `$integrity` and the control's parameters filled in: what runs, what a page prints, and what

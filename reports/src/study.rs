@@ -209,6 +209,7 @@ const QUERIES: &[(&str, &str)] = queries![
     "incident_rollbacks",
     "incident_timeline",
     "incidents",
+    "missed",
     "months",
     "reconciliation",
     "reviews",

@@ -324,6 +324,7 @@ fn the_config_of_sources_is_checked() {
         (format!("[sources.native]\nscheme = 'header'\n{secret}"), 65, "needs `header`"),
         (format!("[sources.native]\nscheme = 'mtls'\n{secret}"), 65, "tls_client_ca"),
         (format!("[sources.github]\nrate_per_s = 0\n{secret}"), 65, "rate_per_s"),
+        (format!("[sources.github]\nsilent_after_s = 9\n{secret}"), 65, "10 to 31622400 seconds"),
         ("[sources.github]".to_owned(), 65, "secrets = "),
         ("[sources.github]\nsecrets = [{ id = 'a' }]".to_owned(), 65, "where is it?"),
         (

@@ -4,6 +4,7 @@
 
 mod answers;
 mod beside;
+mod complete;
 mod demo;
 mod emit;
 mod errors;

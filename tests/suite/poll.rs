@@ -42,7 +42,7 @@ fn statuses(id: u64) -> Vec<Value> {
 }
 
 /// GitHub: two elements a page; the last of a page is the first of the next; the list of runs is refused once.
-fn github(asked: &Asked) -> Reply {
+pub(crate) fn github(asked: &Asked) -> Reply {
     assert_eq!(asked.headers["authorization"], format!("Bearer {TOKEN}"));
     assert!(asked.headers["user-agent"].starts_with("backtrail/"));
     let below = |path: &str| asked.path.strip_prefix("/repos/shop/cart")?.strip_prefix(path);
@@ -84,7 +84,7 @@ fn issue() -> Value {
 }
 
 /// What arrived: all of the first deployment, of the second that it began, nothing of the third.
-fn webhooks() -> Vec<Value> {
+pub(crate) fn webhooks() -> Vec<Value> {
     let repository = json!({"full_name": "shop/cart", "html_url": "https://github.com/shop/cart"});
     let hook = |event: &str, at: &str, body: &Value| {
         pushed("github", at, &json!({"x-github-event": event}), body)
@@ -107,8 +107,8 @@ fn webhooks() -> Vec<Value> {
     deliveries
 }
 
-const KEYS: &str = "of = ['shop/cart']\nhooks = { 'shop/cart' = 77 }\n[sources.github.labels]\nincident = 'outage'";
-const SPAN: [&str; 4] = ["--since", "2025-05-01", "--until", "2025-05-04"];
+pub(crate) const KEYS: &str = "of = ['shop/cart']\nhooks = { 'shop/cart' = 77 }\n[sources.github.labels]\nincident = 'outage'";
+pub(crate) const SPAN: [&str; 4] = ["--since", "2025-05-01", "--until", "2025-05-04"];
 
 fn state_of_controls(dir: &std::path::Path, out: &str) -> (String, Vec<Value>) {
     ok(dir, ["report", "soc2", "--period", "2025-05", "--out", out, "--format", "md"]);
@@ -170,7 +170,7 @@ fn what_pushes_missed_is_told_until_nothing_is() {
 #[test]
 fn a_silent_source_is_told_once_and_not_reconciled() {
     let api = Api::start(github);
-    let dir = world("github", &api, &format!("silent_after_h = 24\n{KEYS}"));
+    let dir = world("github", &api, &format!("{KEYS}\n[sources.github]\nsilent_after_s = 86400"));
     let dir = dir.path();
     push(dir, &webhooks());
     for said in

@@ -32,18 +32,10 @@ pub(super) const OVERLAP_S: i64 = 3_600;
 /// How old a change must be before it is read, in seconds: a push about it has arrived by then, unless it is lost.
 pub(super) const SETTLE_S: i64 = 300;
 
-/// How far the times of a push and of a poll about one fact may lie apart, in seconds: one tells when the source changed
-/// its state, the other when it sent that.
-pub(super) const SAME_FACT_S: i64 = 120;
-
-/// How long a source that used to push may be silent, in hours: less than one is no silence, more than a year is none
-/// that anybody waits for.
-pub(super) const SILENT_AFTER_H: std::ops::RangeInclusive<i64> = 1..=8_784;
-
 /// The longest token in a file, in bytes.
 pub(super) const TOKEN_BYTES_MAX: u64 = 16 << 10;
 
 /// The largest file that keeps where a poll stands, in bytes: a window, an address, and the lists that are read.
 pub(super) const CURSOR_BYTES_MAX: u64 = 4 << 20;
 
-const _: () = assert!(SETTLE_S < OVERLAP_S && SAME_FACT_S < SETTLE_S);
+const _: () = assert!(SETTLE_S < OVERLAP_S);

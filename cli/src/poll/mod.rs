@@ -32,6 +32,7 @@ use crate::exit::{BAD_INPUT, Failure, NO_INPUT, USAGE};
 use crate::mapping;
 use crate::output::say;
 use crate::session::nearest;
+use crate::silence;
 
 /// One poll as it is asked for.
 pub(crate) struct Poll<'a> {
@@ -51,6 +52,7 @@ pub(crate) fn poll(
     open: impl FnOnce() -> Result<Writer, Failure>,
 ) -> Result<Option<Done>, Failure> {
     let access = asked.access()?;
+    let silent_after_s = silence::limit(asked.source, asked.config.silent_after_s(asked.source))?;
     let (kept, mut cursor) = Kept::open(asked.dir, access.api.source)?;
     let clock = SystemClock::default();
     let now = clock.now();
@@ -77,6 +79,7 @@ pub(crate) fn poll(
         context: &context,
         window,
         now,
+        silent_after_s,
         since,
     };
     let told = question.conclude(&mut *ledger, &read)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::BASE64;
 use serde::Deserialize;
 
-use super::limits::{SILENT_AFTER_H, TOKEN_BYTES_MAX};
+use super::limits::TOKEN_BYTES_MAX;
 use super::plan::{Api, Auth, List, Place, Purpose};
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
 
@@ -32,8 +32,6 @@ pub(crate) struct PollSection {
     /// The number of the webhook of a repository, whose deliveries are read.
     #[serde(default)]
     hooks: BTreeMap<String, u64>,
-    /// After how many hours without a push a source that pushed before is called silent.
-    silent_after_h: Option<i64>,
 }
 
 /// Where to ask, ready to be used. It shows no token.
@@ -43,7 +41,6 @@ pub(super) struct Access {
     pub(super) address: String,
     pub(super) headers: Vec<(&'static str, String)>,
     incident_label: String,
-    pub(super) silent_after_h: Option<i64>,
     of: Vec<String>,
     hooks: BTreeMap<String, u64>,
 }
@@ -79,19 +76,11 @@ impl PollSection {
             return Err(wrong(format!("`hooks` names {stray}, and `of` does not"))
                 .hint("a webhook belongs to a repository that is polled"));
         }
-        if self.silent_after_h.is_some_and(|hours| !SILENT_AFTER_H.contains(&hours)) {
-            return Err(wrong("`silent_after_h` is out of range".to_owned()).hint(format_args!(
-                "{} to {} hours",
-                SILENT_AFTER_H.start(),
-                SILENT_AFTER_H.end()
-            )));
-        }
         Ok(Access {
             api,
             address,
             headers: self.headers(api, base)?,
             incident_label: incident_label.to_owned(),
-            silent_after_h: self.silent_after_h,
             of: self.of.clone(),
             hooks: self.hooks.clone(),
         })

@@ -9,14 +9,14 @@ use backtrail_schemas::{Delivery, Draft, Mapped, Timestamp};
 use serde_json::json;
 
 use super::cursor::days;
-use super::limits::SAME_FACT_S;
-use super::plan::{Window, earlier};
+use super::plan::Window;
 use super::section::Access;
 use super::walk::Read;
 use crate::args::At;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::session;
+use crate::silence;
 
 /// A fact that only the poll brought: kind, phase, subject, time.
 type Fact = Vec<Option<String>>;
@@ -40,6 +40,8 @@ pub(super) struct Question<'a> {
     pub(super) context: &'a Context,
     pub(super) window: Window,
     pub(super) now: Timestamp,
+    /// After how many seconds without a push the source is silent.
+    pub(super) silent_after_s: Option<i64>,
     /// Rows from here on were not judged yet.
     pub(super) since: u64,
 }
@@ -48,7 +50,8 @@ impl Question<'_> {
     /// Compares what was read with what was pushed, and says so in the log.
     pub(super) fn conclude(&self, ledger: &mut dyn Appender, read: &Read) -> Result<Told, Failure> {
         let (last_push, missed) = self.ask()?;
-        let silent = last_push.filter(|at| self.is_silent(*at));
+        let silent = last_push.zip(self.silent_after_s);
+        let silent = silent.filter(|(at, limit_s)| silence::is_silent(*at, *limit_s, self.now));
         let mut drafts = Vec::new();
         if read.counted && read.totals.quarantined == 0 {
             drafts.extend(days(self.window).map(|day| {
@@ -67,7 +70,7 @@ impl Question<'_> {
                 counts,
             ));
         }
-        if let Some(at) = silent {
+        if let Some((at, _)) = silent {
             let silence = Window { from: at, until: self.now };
             drafts.push(self.draft("source_silent", silence, None, Vec::new()));
         }
@@ -91,26 +94,15 @@ impl Question<'_> {
         let period = Some(format!("{}..{}", self.window.from, self.window.until));
         let (runtime, session) =
             session::over(&snapshot, self.config, &At { period, ..At::default() })?;
-        let sql = |text: &str| -> Result<Vec<Fact>, Failure> {
-            Ok(runtime.block_on(session.sql(text))?.texts()?)
-        };
-        let last = format!(
-            "select max(recorded_at) from events where source = '{source}' and ingest_mode = 'push'"
+        let last = silence::last_push(&runtime, &session, source)?;
+        let missed = format!(
+            "select kind, phase, subject, min(occurred_at) as occurred_at from missed_pushes \
+             where source = '{source}' and seq >= {} \
+               and occurred_at >= timestamp '{}' and occurred_at < timestamp '{}' \
+             group by kind, phase, subject order by occurred_at, kind, phase, subject",
+            self.since, self.window.from, self.window.until
         );
-        let last = sql(&last)?.into_iter().flatten().flatten().next();
-        let last = last.map(|text| Timestamp::parse_rfc3339(&text)).transpose();
-        let missed = include_str!("missed.sql")
-            .replace("$source", source)
-            .replace("$since", &self.since.to_string())
-            .replace("$from", &self.window.from.to_string())
-            .replace("$until", &self.window.until.to_string())
-            .replace("$same_fact_us", &(SAME_FACT_S * 1_000_000).to_string());
-        Ok((last.map_err(Failure::bug)?, sql(&missed)?))
-    }
-
-    fn is_silent(&self, last_push: Timestamp) -> bool {
-        let hours = self.access.silent_after_h;
-        hours.is_some_and(|hours| last_push < earlier(self.now, hours * 3_600))
+        Ok((last, runtime.block_on(session.sql(&missed))?.texts()?))
     }
 
     fn draft(

@@ -21,6 +21,7 @@ use super::limits::{BODIES_BYTES_MAX, INLINE_BYTES_MAX, MAPPINGS_MAX};
 use super::metrics::Metrics;
 use super::queue::{Kept, NotKept, Queue};
 use super::refusal::Refusal;
+use super::silences::Silences;
 use super::sources::Endpoint;
 use super::tls::Names;
 use super::{answer, complaints::Complaints};
@@ -34,6 +35,7 @@ pub(super) struct Intake {
     pub(super) endpoints: BTreeMap<String, Endpoint>,
     pub(super) queue: Queue,
     pub(super) metrics: Arc<Metrics>,
+    silences: Arc<Silences>,
     pub(super) dir: PathBuf,
     pub(super) body_bytes_max: usize,
     pub(super) simulated_clock: bool,
@@ -48,6 +50,7 @@ impl Intake {
         endpoints: BTreeMap<String, Endpoint>,
         queue: Queue,
         metrics: Arc<Metrics>,
+        silences: Arc<Silences>,
         dir: PathBuf,
         body_bytes_max: usize,
         simulated_clock: bool,
@@ -56,6 +59,7 @@ impl Intake {
             endpoints,
             queue,
             metrics,
+            silences,
             dir,
             body_bytes_max,
             simulated_clock,
@@ -223,6 +227,9 @@ impl Intake {
         ];
         for (outcome, count) in counts {
             self.metrics.events(source, outcome, count);
+        }
+        if totals.accepted > 0 {
+            self.silences.heard(source);
         }
         if totals.quarantined > 0 {
             let ids = value["quarantine"].to_string();

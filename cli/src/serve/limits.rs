@@ -8,6 +8,9 @@ pub(super) const TICK_MS: u64 = 1_000;
 /// How often new heads are cosigned: each cosigned head keeps its note and its partial tiles for good.
 pub(super) const WITNESS_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How long after a failure silent sources are looked for again: a disk that is full stays so for a while.
+pub(super) const SILENCE_RETRY: Duration = Duration::from_mins(1);
+
 /// Connections at once: each may hold one entry bundle, at most 16 MiB and mostly 256 KiB, with TLS some 50 KiB more.
 pub(super) const CONNECTIONS_MAX: usize = 256;
 

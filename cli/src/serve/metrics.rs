@@ -28,6 +28,7 @@ pub(super) struct Metrics {
     events: Family<Labels, Counter>,
     latency: Family<Source, Histogram, fn() -> Histogram>,
     lag: Family<Source, Histogram, fn() -> Histogram>,
+    silent: Family<Source, Gauge<u64, AtomicU64>>,
     /// Rows in the log.
     pub(super) rows: Gauge<u64, AtomicU64>,
     /// Rows that the newest checkpoint covers.
@@ -45,6 +46,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("backtrail");
         let deliveries = Family::default();
         let events = Family::default();
+        let silent = Family::default();
         let latency: Family<_, _, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(LATENCY_S));
         let lag: Family<_, _, fn() -> Histogram> =
@@ -62,6 +64,8 @@ impl Metrics {
         r.register_with_unit("delivery_duration", text, Unit::Seconds, latency.clone());
         let text = "From when an accepted event occurred to when it was received";
         r.register_with_unit("event_lag", text, Unit::Seconds, lag.clone());
+        let text = "1 while a source with a limit has pushed nothing for longer";
+        r.register("source_silent", text, silent.clone());
         r.register("log_rows", "Rows in the log", rows.clone());
         r.register("checkpoint_rows", "Rows that the newest checkpoint covers", published.clone());
         let text = "Since the newest checkpoint, or the start of the server";
@@ -74,6 +78,7 @@ impl Metrics {
             events,
             latency,
             lag,
+            silent,
             rows,
             published,
             checkpoint_age,
@@ -102,6 +107,11 @@ impl Metrics {
     /// How long after it occurred an event was received, in seconds.
     pub(super) fn lag(&self, source: &'static str, seconds: f64) {
         self.lag.get_or_create(&[("source", source)]).observe(seconds);
+    }
+
+    /// Whether a source has been silent for longer than its limit.
+    pub(super) fn silent(&self, source: &'static str, silent: bool) {
+        self.silent.get_or_create(&[("source", source)]).set(u64::from(silent));
     }
 
     /// The text of `/metrics`. *Source*: `OpenMetrics` 1.0.

@@ -3,7 +3,7 @@
 //! ```text
 //! processes of this host ── state/writer.sock ──┐
 //!                                               ├─ the ledger, locked by this process
-//! every second: publish · seal when due · heartbeat when idle
+//! every second: publish · seal when due · heartbeat when idle · tell which source fell silent
 //! sources ── HTTP ── who is it? ── what does it say? ── queue ── the ledger ── receipt
 //! anybody ── HTTP ── tiles, entries, checkpoint: read from the files, like any other reader
 //! ```
@@ -22,6 +22,7 @@ mod metrics;
 mod queue;
 mod rate;
 mod refusal;
+mod silences;
 pub(crate) mod sources;
 mod tls;
 
@@ -45,6 +46,7 @@ use intake::Intake;
 use limits::{STOP_PATIENCE_S, TICK_MS, WITNESS_INTERVAL};
 use metrics::Metrics;
 use queue::Queue;
+use silences::Silences;
 
 /// `serve`
 pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
@@ -76,8 +78,17 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::new());
     let (queue, appending) = Queue::start(Arc::clone(&ledger));
     let simulated = ledger.lock().simulated_clock();
-    let intake =
-        Intake::new(endpoints, queue, Arc::clone(&metrics), dir.clone(), body_bytes_max, simulated);
+    let silences = Arc::new(Silences::of(&endpoints));
+    Arc::clone(&silences).watch(config, dir.clone(), Arc::clone(&ledger), Arc::clone(&metrics));
+    let intake = Intake::new(
+        endpoints,
+        queue,
+        Arc::clone(&metrics),
+        silences,
+        dir,
+        body_bytes_max,
+        simulated,
+    );
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let server = runtime.block_on(http::Server::start(intake, listen, acceptor))?;
     tracing::info!("serving {origin} on {scheme}://{}", server.address());

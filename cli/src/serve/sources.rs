@@ -14,6 +14,7 @@ use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
 use crate::mapping::{self, LabelsSection};
 use crate::poll::PollSection;
 use crate::session::nearest;
+use crate::silence;
 
 /// One `[sources.NAME]`; NAME is a source of `backtrail sources`.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +34,8 @@ pub(crate) struct SourceSection {
     #[serde(default)]
     origins: Vec<String>,
     rate_per_s: Option<u32>,
+    /// After how many seconds without a push a source that pushed before is called silent.
+    pub(crate) silent_after_s: Option<i64>,
     /// Columns of the place that deliveries do not state.
     #[serde(default)]
     pub(crate) defaults: BTreeMap<String, String>,
@@ -61,6 +64,7 @@ pub(super) struct Endpoint {
     pub(super) rate: Bucket,
     pub(super) rate_per_s: u32,
     pub(super) origins: Vec<String>,
+    pub(super) silent_after_s: Option<i64>,
 }
 
 /// The configured sources that may send, by name. `client_ca` says whether clients' certificates are checked.
@@ -136,8 +140,17 @@ impl SourceSection {
             return Err(wrong("has a rate_per_s that is out of range").hint(range));
         }
         let (rate, origins) = (Bucket::new(rate_per_s), self.origins.clone());
+        let silent_after_s = silence::limit(name, self.silent_after_s)?;
         let context = context.clone();
-        Ok(Endpoint { name: known, context, authenticator, rate, rate_per_s, origins })
+        Ok(Endpoint {
+            name: known,
+            context,
+            authenticator,
+            rate,
+            rate_per_s,
+            origins,
+            silent_after_s,
+        })
     }
 
     fn scheme(&self, name: &str, wrong: &dyn Fn(&str) -> Failure) -> Result<Scheme, Failure> {

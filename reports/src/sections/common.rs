@@ -123,6 +123,13 @@ pub(crate) fn completeness(study: &Study<'_>) -> Part {
         ("from_at", "From (UTC)"),
         ("until_at", "Until (UTC)"),
     ];
+    let missed = [
+        ("source", "Source"),
+        ("fact", "What"),
+        ("subject", "Of"),
+        ("occurred_at", "Happened (UTC)"),
+        ("recorded_at", "Recorded (UTC)"),
+    ];
     let entries = [
         ("entry", "Entry"),
         ("row_count", "#Count"),
@@ -150,6 +157,13 @@ pub(crate) fn completeness(study: &Study<'_>) -> Part {
             "No source stated how much it sent, so completeness is not reconciled.",
         ),
         of_query(study, "gaps", "Open gaps", &gaps, "No gap is open."),
+        of_query(
+            study,
+            "missed",
+            "Found by asking the source, after a push that never came",
+            &missed,
+            "No poll found anything that a push should have brought.",
+        ),
         of_query(
             study,
             "housekeeping",
