@@ -88,6 +88,10 @@ const FILES: &[(&str, &str)] = files![
     "86_postmortems",
     "87_action_items",
     "88_incident_samples",
+    "89_runbook_runs",
+    "90_divergence_checks",
+    "91_flag_changes",
+    "92_artifact_checks",
 ];
 
 /// All views, in order.
