@@ -70,7 +70,8 @@ const BODY: &str = r"
   else could be from two sources, or from none, is quarantined.
 - **What a delivery leaves open** of its place (`service`, `environment` …) the user may state: `--default service=shop` for one
   run, `[sources.NAME] defaults` and `labels` for good, see [configuration.md](configuration.md).
-- A body has at most 25 MiB, one in protobuf 4 MiB, an event at most 64 KiB in canonical form.
+- A body has at most 25 MiB, one in protobuf 4 MiB, an event or a text that is read at most 64 KiB. A delivery gives at most 10,000 events
+  that hold 100 MiB together; a list inside one record, each of whose entries is a row or is compared with the others, has at most 1,000.
 
 Why a delivery or an element of one is quarantined, by code: `bad_json`, `bad_yaml`, `bad_text`, `bad_csv`,
 `bad_protobuf`, `empty_body`, `bad_record`, `too_large`, `nested_archive` (the bytes); `unknown_source`, `unknown_type`, `unsupported_version`,
