@@ -154,11 +154,10 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| {
-            Failure::new(
-                BAD_INPUT,
-                format_args!("{}: {}", path.display(), e.to_string().trim_end()),
-            )
-            .hint("docs/configuration.md lists every key")
+            let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let what = without_values(e.message());
+            Failure::new(BAD_INPUT, format_args!("{}:{line}: {what}", path.display()))
+                .hint("docs/configuration.md lists every key")
         })?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut config.base);
         Ok(config)
@@ -259,6 +258,18 @@ impl Config {
     /// The report overlay, if one is named.
     pub(crate) fn overlay(&self, flag: Option<&PathBuf>) -> Option<PathBuf> {
         flag.cloned().or_else(|| self.report.overlay.as_ref().map(|p| self.base.join(p)))
+    }
+}
+
+/// What is wrong, without the text that is wrong: somebody may have written a secret there.
+fn without_values(message: &str) -> String {
+    match message.split_once("string \"") {
+        Some((before, rest)) => {
+            let wanted =
+                rest.rsplit_once("\", expected ").map_or("another value", |(_, wanted)| wanted);
+            format!("{before}a string, expected {wanted}")
+        }
+        None => message.to_owned(),
     }
 }
 

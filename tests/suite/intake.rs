@@ -338,6 +338,16 @@ fn the_config_of_sources_is_checked() {
             65,
             "less than 16",
         ),
+        (
+            format!("[sources.github]\nsecrets = ['{TOKEN}']"),
+            65,
+            "backtrail.toml:2: invalid type: a string, expected a table such as",
+        ),
+        (
+            format!("[sources.github]\nsecrets = [{{ id = 'a', secret = '{TOKEN}' }}]"),
+            65,
+            "unknown field `secret`",
+        ),
         ("[serve]\nbody_bytes_max = 1".to_owned(), 65, "body_bytes_max"),
         ("[serve]\ntls_key = 'long'".to_owned(), 65, "go together"),
         ("[serve]\ntls_key = 'long'\ntls_certificate = 'long'".to_owned(), 65, "PEM"),

@@ -48,7 +48,7 @@ pub(crate) struct SourceSection {
 
 /// Where a secret is: never in the config itself.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { id = \"2026a\", env = \"NAME\" }")]
 pub(crate) struct SecretSection {
     id: String,
     env: Option<String>,
