@@ -4,6 +4,7 @@
 
 mod answers;
 mod beside;
+mod crowd;
 mod demo;
 mod emit;
 mod errors;
