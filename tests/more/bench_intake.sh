@@ -62,7 +62,7 @@ echo "== 10,000 connections that say nothing and come again when they are sent a
 ulimit -n 16384
 python3 "$here/bench_strangers.py" hold "$at" 10000 12 > held &
 holding=$!
-until grep -q held held; do sleep 0.1; done
+until grep -qs held held; do sleep 0.1; done
 beside 8 d
 wait "$holding"
 cat held
