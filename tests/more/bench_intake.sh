@@ -8,7 +8,7 @@ work=$(mktemp -d "${BENCH_DIR:-/tmp}/bench-intake.XXXXXX")
 cd "$work"
 server=
 trap 'test -z "$server" || kill -9 "$server" 2> /dev/null || true; rm -rf "$work"' EXIT
-export TOKEN=bench-token-0123456789 HOOK=bench-hook-0123456789 SOURCE=native ROUND=a
+export TOKEN=bench-token-0123456789 HOOK=bench-hook-0123456789 ROUND=a
 "$backtrail" init ledger --origin bench.example/intake > /dev/null 2>&1
 cat > backtrail.toml <<'TOML'
 [sources.native]
@@ -51,35 +51,44 @@ for round in a b; do
   test "$have" -ge "$answered"
 done
 
-echo "== strangers: 10,000 idle connections, a slow client, 10 GB, a flood of bad signatures"
+# Beside strangers, an honest sender: what it sent is in the log, and what they sent is not.
+beside() { python3 "$here/bench_strangers.py" honest "$at" "$1" "$2" | tee "honest-$2"; }
+answered() { awk '/^honest deliveries/ { print $3 - $5 }' "honest-$1"; }
+
 start
-python3 - "$at" <<'PYTHON' &
-import socket, sys, time
-host, port = sys.argv[1].removeprefix("http://").split(":")
-held = []
-for n in range(10_000):
-    s = socket.socket()
-    s.setblocking(False)
-    try:
-        s.connect((host, int(port)))
-    except BlockingIOError:
-        pass
-    held.append(s)
-    if n % 100 == 0:
-        time.sleep(0.02)
-time.sleep(8)
-PYTHON
-idle=$!
+echo "== alone, one sender"
+beside 4 c
+echo "== 10,000 connections that say nothing and come again when they are sent away"
+ulimit -n 16384
+python3 "$here/bench_strangers.py" hold "$at" 10000 12 > held &
+holding=$!
+until grep -qs held held; do sleep 0.1; done
+beside 8 d
+wait "$holding"
+cat held
+curl -s "$at/metrics" | grep '^backtrail_connections'
+echo "memory at most $(peak)"
+
+echo "== a slow client, 10 GB, a flood of wrong signatures over 8 KB each"
 (printf 'POST /v1/ingest/github HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n'; sleep 8) | timeout 10 curl -s "telnet://${at#http://}" > /dev/null &
-wait "$idle"
 curl -s -o /dev/null -w '10 GB announced: %{http_code}\n' -X POST -H 'content-length: 10000000000' "$at/v1/ingest/github" || true
 head -c 10G /dev/zero | timeout 60 curl -s -o /dev/null -w '10 GB in chunks: %{http_code}\n' -H expect: -T - -X POST "$at/v1/ingest/github" || true
-SOURCE=github wrk -t2 -c64 -d5s -s "$here/bench_intake.lua" "$at" | grep '^answers'
+FORGED=1 wrk -t2 -c64 -d10s -s "$here/bench_intake.lua" "$at" > forged &
+wrk=$!
+sleep 1
+beside 8 e
+wait "$wrk"
+sed -n 's/^answers/forgeries: answers/p' forged
+curl -s "$at/metrics" | grep '^backtrail_deliveries_total.*github'
 echo "memory at most $(peak)"
 before=$(rows a)
 kill -TERM "$server"
 wait "$server"
 server=
 test "$(rows a)" = "$before"
+for round in c d e; do
+  echo "round $round: $(answered "$round") answers, $(rows "$round") rows"
+  test "$(rows "$round")" -ge "$(answered "$round")"
+done
 "$backtrail" verify ledger --vkey ledger.vkey > /dev/null
 echo "verified"

@@ -12,9 +12,9 @@ use crate::shapes;
 use crate::tool::{ok, run};
 
 /// The secret of `native`.
-const TOKEN: &str = "quarry-heron-58-tin";
+pub(crate) const TOKEN: &str = "quarry-heron-58-tin";
 /// The secrets of `github`: in the environment and in a file.
-const HOOKS: [&str; 2] = ["fjord-kettle-77-oak", "delta-ribbon-12-ash"];
+pub(crate) const HOOKS: [&str; 2] = ["fjord-kettle-77-oak", "delta-ribbon-12-ash"];
 
 const CONFIG: &str = r#"
 [sources.native]
@@ -37,15 +37,25 @@ body_bytes_max = 100000
 
 /// A ledger with the config above and a server of it.
 pub(crate) fn taking(extra: &str) -> (tempfile::TempDir, Serving) {
-    let dir = ledger(3);
-    std::fs::write(dir.path().join("backtrail.toml"), format!("{CONFIG}{extra}")).unwrap();
-    std::fs::write(dir.path().join("hook.secret"), format!("{}\n", HOOKS[1])).unwrap();
+    let dir = configured(extra);
     let server = start(dir.path());
     (dir, server)
 }
 
+/// A ledger with the config above.
+pub(crate) fn configured(extra: &str) -> tempfile::TempDir {
+    let dir = ledger(3);
+    std::fs::write(dir.path().join("backtrail.toml"), format!("{CONFIG}{extra}")).unwrap();
+    std::fs::write(dir.path().join("hook.secret"), format!("{}\n", HOOKS[1])).unwrap();
+    dir
+}
+
+/// The variables that hold its secrets.
+pub(crate) const SECRETS: [(&str, &str); 2] =
+    [("NATIVE_TOKEN", TOKEN), ("GITHUB_SECRET", HOOKS[0])];
+
 pub(crate) fn start(dir: &Path) -> Serving {
-    Serving::start_with(dir, &[], &[("NATIVE_TOKEN", TOKEN), ("GITHUB_SECRET", HOOKS[0])])
+    Serving::start_with(dir, &[], &SECRETS)
 }
 
 /// An event of our own form.
@@ -76,11 +86,15 @@ fn native(server: &Serving, body: &Value) -> (u16, Value) {
     (status, serde_json::from_slice(&answer).unwrap())
 }
 
-fn github(server: &Serving, secret: &str, body: &[u8]) -> (u16, Value) {
+/// What `X-Hub-Signature-256` says of `body`.
+pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
     let mut mac = <Hmac<Sha256>>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
-    let code = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
-    let signature = format!("sha256={code}");
+    format!("sha256={}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()))
+}
+
+fn github(server: &Serving, secret: &str, body: &[u8]) -> (u16, Value) {
+    let signature = signature(secret, body);
     let headers = [("x-github-event", "deployment"), ("x-hub-signature-256", signature.as_str())];
     let (status, _, answer) = server.send(&post("github", &headers, body));
     (status, serde_json::from_slice(&answer).unwrap())
@@ -152,6 +166,25 @@ fn a_delivery_is_in_the_log_when_it_is_answered() {
     let mut found = Vec::new();
     holding(&dir.join("ledger"), "x-hub-signature-256", &mut found);
     assert!(!found.is_empty(), "signatures are kept with the delivery");
+}
+
+#[test]
+fn headers_with_secrets_of_any_scheme_are_not_kept() {
+    let (dir, server) = taking("");
+    let body = br#"{"action": "unheard of"}"#;
+    let (signature, theirs) = (signature(HOOKS[0], body), "gravel-otter-31-elm");
+    let mut headers = vec![("x-github-event", "deployment"), ("x-hub-signature-256", &signature)];
+    let secret = ["X-Gitlab-Token", "X-Our-Token", "Authorization", "Cookie", "X-Api-Key"];
+    headers.extend(secret.map(|name| (name, theirs)));
+    assert_eq!(server.send(&post("github", &headers, body)).0, 202);
+    drop(server);
+    let list = ok(dir.path(), ["quarantine", "list", "--ledger", "ledger", "--format", "json"]);
+    let id = serde_json::from_str::<Value>(&list).unwrap()[0]["id"].as_str().unwrap().to_owned();
+    let shown = ok(dir.path(), ["quarantine", "show", &id, "--ledger", "ledger"]);
+    assert!(shown.contains("x-hub-signature-256"), "{shown}");
+    let mut found = Vec::new();
+    holding(&dir.path().join("ledger"), theirs, &mut found);
+    assert!(found.is_empty() && !shown.contains(theirs), "{found:?} {shown}");
 }
 
 #[test]
@@ -375,18 +408,21 @@ fn the_config_of_sources_is_checked() {
 #[test]
 fn the_log_can_be_json_and_the_metrics_tell_the_state() {
     let (dir, mut server) = taking("log = \"json\"\n");
-    assert_eq!(native(&server, &event("a", "1")).0, 200);
+    // A lag is that of an event that is new in the log.
+    assert!((0..2).all(|_| native(&server, &event("a", "1")).0 == 200));
+    assert_eq!(native(&server, &event("a", "2")).0, 409);
     assert_eq!(native(&server, &json!("no event")).0, 202);
     let metrics = || String::from_utf8(server.ask("GET", "/metrics").2).unwrap();
     // The state is looked at once a second, and published then.
     let counted = || format!("backtrail_checkpoint_rows {}\n", rows(dir.path()).len());
     assert!(eventually(|| rows(dir.path()).len() > 2 && metrics().contains(&counted())));
+    assert!(eventually(|| metrics().contains("backtrail_quarantine_deliveries 2\n")));
     let text = metrics();
     for part in [
-        "backtrail_deliveries_total{source=\"native\",outcome=\"understood\"} 1\n",
-        "backtrail_deliveries_total{source=\"native\",outcome=\"quarantined\"} 1\n",
+        "backtrail_deliveries_total{source=\"native\",outcome=\"understood\"} 2\n",
+        "backtrail_deliveries_total{source=\"native\",outcome=\"quarantined\"} 2\n",
         "backtrail_events_total{source=\"native\",outcome=\"accepted\"} 1\n",
-        "backtrail_delivery_duration_seconds_count{source=\"native\"} 2\n",
+        "backtrail_delivery_duration_seconds_count{source=\"native\"} 4\n",
         "backtrail_event_lag_seconds_bucket{le=\"+Inf\",source=\"native\"} 1\n",
         "backtrail_checkpoint_age_seconds ",
         "backtrail_writer_healthy 1\n",

@@ -5,6 +5,7 @@
 mod answers;
 mod beside;
 mod complete;
+mod crowd;
 mod demo;
 mod emit;
 mod errors;

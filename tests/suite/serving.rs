@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -25,7 +25,28 @@ impl Serving {
 
     /// Starts it with these variables in its environment.
     pub(crate) fn start_with(dir: &Path, extra: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = backtrail()
+        Self::start_as(backtrail(), dir, extra, variables)
+    }
+
+    /// Starts it where only so many files may be open.
+    pub(crate) fn start_with_files(dir: &Path, files: usize, variables: &[(&str, &str)]) -> Self {
+        let tool = backtrail();
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files.to_string()]);
+        command.arg(tool.get_program());
+        for (name, _) in tool.get_envs() {
+            command.env_remove(name);
+        }
+        Self::start_as(command, dir, &[], variables)
+    }
+
+    fn start_as(
+        mut command: Command,
+        dir: &Path,
+        extra: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut child = command
             .envs(variables.iter().copied())
             .args(["serve", "--ledger", "ledger", "--listen", "127.0.0.1:0"])
             .args(extra)
@@ -57,16 +78,7 @@ impl Serving {
     }
 
     pub(crate) fn send(&self, request: &[u8]) -> (u16, String, Vec<u8>) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        // A server that refuses early may not read everything.
-        let _ = stream.write_all(request);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(answer.len());
-        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-        (status, head, answer.get(end + 4..).unwrap_or_default().to_vec())
+        send(&self.address, request)
     }
 
     /// What it logged so far.
@@ -88,6 +100,20 @@ impl Drop for Serving {
     }
 }
 
+/// One request on a connection of its own: status, headers in lower case, body.
+pub(crate) fn send(address: &str, request: &[u8]) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    // A server that refuses early may not read everything.
+    let _ = stream.write_all(request);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(answer.len());
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    (status, head, answer.get(end + 4..).unwrap_or_default().to_vec())
+}
+
 pub(crate) fn ledger(events: usize) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     ok(dir.path(), ["init", "ledger", "--origin", "serve.example/test"]);
@@ -99,6 +125,12 @@ pub(crate) fn ledger(events: usize) -> tempfile::TempDir {
 pub(crate) fn rows(dir: &Path) -> Vec<Value> {
     let leaves = ok(dir, ["export", "events", "--ledger", "ledger"]);
     leaves.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// When something begins whose answer must not take long.
+#[expect(clippy::disallowed_methods, reason = "how long an answer takes is what is tested")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// Waits for what a loaded machine may take a while to do.

@@ -1,39 +1,37 @@
 //! The bytes of a delivery, within limits of size, time and memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::limits::BODY_PATIENCE_S;
+use super::limits::{BODY_PATIENCE_S, BODY_STEP_BYTES};
 use super::refusal::Refusal;
+use super::share::Part;
 
-/// A body in memory, with its part of the budget.
+/// A body in memory, with its part of what all bodies may take.
 pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    budget: OwnedSemaphorePermit,
+    pub(super) part: Part,
 }
 
 impl Held {
     /// Holds `bytes` in the place of what they were made from.
-    pub(super) fn replace(
-        &mut self,
-        bytes: Vec<u8>,
-        budget: &Arc<Semaphore>,
-    ) -> Result<(), Refusal> {
-        self.budget.merge(take(budget, bytes.len())?);
+    pub(super) async fn replace(&mut self, bytes: Vec<u8>) -> Result<(), Refusal> {
+        self.room_for(bytes.len()).await?;
         self.bytes = bytes;
         Ok(())
     }
-}
 
-fn take(budget: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-    Arc::clone(budget).try_acquire_many_owned(bytes as u32).map_err(|_| Refusal::Busy)
+    /// Has so many bytes of memory. It is taken in steps: chunks of one byte cost no more than others.
+    async fn room_for(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let missing = bytes.saturating_sub(self.part.amount());
+        let enough = missing == 0 || self.part.grow(missing.max(BODY_STEP_BYTES)).await;
+        if enough { Ok(()) } else { Err(Refusal::Busy) }
+    }
 }
 
 /// Refuses a body whose announced length is too large, before anything of it is read.
@@ -45,30 +43,21 @@ pub(super) fn announced(headers: &HeaderMap, bytes_max: usize) -> Result<(), Ref
     Ok(())
 }
 
-/// Reads `body`. Memory is taken from `budget`, in bytes, as they come.
-pub(super) async fn read(
-    body: Body,
-    bytes_max: usize,
-    budget: &Arc<Semaphore>,
-) -> Result<Held, Refusal> {
-    let reading = gather(body, bytes_max, budget);
+/// Reads `body`. Memory is taken from `held` as the bytes come.
+pub(super) async fn read(body: Body, bytes_max: usize, held: &mut Held) -> Result<(), Refusal> {
+    let reading = gather(body, bytes_max, held);
     timeout(Duration::from_secs(BODY_PATIENCE_S), reading).await.map_err(|_| Refusal::Slow)?
 }
 
-async fn gather(
-    mut body: Body,
-    bytes_max: usize,
-    budget: &Arc<Semaphore>,
-) -> Result<Held, Refusal> {
-    let (mut bytes, mut held) = (Vec::new(), take(budget, 0)?);
+async fn gather(mut body: Body, bytes_max: usize, held: &mut Held) -> Result<(), Refusal> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::Incomplete)?;
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > bytes_max {
+        if held.bytes.len() + data.len() > bytes_max {
             return Err(Refusal::TooLarge);
         }
-        held.merge(take(budget, data.len())?);
-        bytes.extend_from_slice(&data);
+        held.room_for(held.bytes.len() + data.len()).await?;
+        held.bytes.extend_from_slice(&data);
     }
-    Ok(Held { bytes, budget: held })
+    Ok(())
 }

@@ -1,41 +1,54 @@
-//! What listens: the log over HTTP, deliveries, health and metrics. *Source*: C2SP tlog-tiles, "APIs".
+//! What is served: the log over HTTP, deliveries, health and metrics. *Source*: C2SP tlog-tiles, "APIs".
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Extension;
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use backtrail_ledger::{Error, ResourcePath, Resources, Snapshot};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::complaints::Complaints;
+use super::connections::{self, Visitor};
 use super::intake::Intake;
-use super::limits::{
-    CONNECTION_LIFE_S, CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE_S,
-    READS_MAX, STOP_PATIENCE_S,
-};
-use super::tls;
+use super::limits::{ANSWERS_BYTES_MAX, READS_MAX, RETRY_BUSY_S, STOP_PATIENCE_S};
+use super::share::{Part, Share};
 use crate::exit::{CANNOT_WRITE, Failure};
 
 /// What the handlers share.
-struct Shared {
+pub(super) struct Shared {
+    pub(super) intake: Intake,
     resources: Mutex<Arc<Resources>>,
     reads: Semaphore,
-    intake: Intake,
+    answers: Arc<Share>,
     healthy: AtomicBool,
-    stopping: AtomicBool,
+    complaints: Complaints,
+}
+
+impl Shared {
+    /// Counts a connection that the server ended, and says so now and then.
+    pub(super) fn closed(&self, reason: &'static str) {
+        self.intake.metrics.closed(reason);
+        // Who connects and says nothing is no trouble: balancers do.
+        if reason != "silent"
+            && let Some(others) = self.complaints.one_more(self.intake.elapsed_us())
+        {
+            tracing::warn!(reason, others, "a connection was closed");
+        }
+    }
+
+    /// A body that is counted as long as it is in memory.
+    async fn held(&self, visitor: &Visitor, bytes: Vec<u8>) -> Option<Body> {
+        let part = self.answers.part(visitor.place.guest(), bytes.len()).await?;
+        Some(Body::from(Bytes::from_owner(Answer { bytes, _part: part })))
+    }
 }
 
 /// A server that listens.
@@ -47,28 +60,33 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves the ledger of `intake` on `listen`, with TLS if there is an acceptor.
-    pub(super) async fn start(
+    /// Serves the ledger of `intake` on `listen` to so many connections, with TLS if there is an acceptor. It is called within
+    /// a runtime.
+    pub(super) fn start(
         intake: Intake,
         listen: SocketAddr,
+        places: usize,
         tls: Option<TlsAcceptor>,
     ) -> Result<Self, Failure> {
         let resources = Resources::new(Snapshot::open(&intake.dir, None)?)?;
         let shared = Arc::new(Shared {
+            intake,
             resources: Mutex::new(Arc::new(resources)),
             reads: Semaphore::new(READS_MAX),
-            intake,
+            answers: Share::new("answers", ANSWERS_BYTES_MAX),
             healthy: AtomicBool::new(true),
-            stopping: AtomicBool::new(false),
+            complaints: Complaints::default(),
         });
         let unbound = |e: std::io::Error| {
             Failure::new(CANNOT_WRITE, format_args!("cannot listen on {listen}: {e}"))
                 .hint("name a free address with --listen or `[serve] listen`")
         };
-        let listener = TcpListener::bind(listen).await.map_err(unbound)?;
+        let listener = connections::listener(listen).map_err(unbound)?;
         let address = listener.local_addr().map_err(unbound)?;
         let (stop, stopped) = watch::channel(());
-        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&shared), stopped));
+        let places = Share::new("places", places);
+        let accepting = connections::accept(listener, tls, Arc::clone(&shared), places, stopped);
+        let accepting = tokio::spawn(accepting);
         Ok(Self { shared, address, stop, accepting })
     }
 
@@ -82,97 +100,20 @@ impl Server {
         self.shared.healthy.store(healthy, Ordering::Relaxed);
     }
 
-    /// Accepts nothing more and waits for the answers under way.
+    /// Takes no more deliveries and waits for the answers under way. Until then probes and senders are told.
     pub(super) async fn stop(self) {
-        self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.intake.stopping.store(true, Ordering::Relaxed);
         // Whoever does not listen has ended already.
         let _ = self.stop.send(());
         let _ = timeout(Duration::from_secs(STOP_PATIENCE_S), self.accepting).await;
     }
 }
 
-fn router(shared: Arc<Shared>) -> Router {
-    // One handler for all paths: those of tiles are a grammar, not a list.
-    Router::new().fallback(answer).with_state(shared)
-}
-
-async fn accept(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    shared: Arc<Shared>,
-    mut stop: watch::Receiver<()>,
-) {
-    let router = router(Arc::clone(&shared));
-    let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let accepted = tokio::select! {
-            _ = stop.changed() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, _)) = accepted else {
-            // Too many open files, perhaps: the next moment may have one.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        // A full house closes the door: the client tries again, and nothing waits in memory.
-        let Ok(place) = Arc::clone(&open).try_acquire_owned() else { continue };
-        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
-        let open = shared.intake.metrics.connections.clone();
-        open.inc();
-        tokio::spawn(async move {
-            greet(stream, tls, router, stop).await;
-            open.dec();
-            drop(place);
-        });
-    }
-    drop(listener);
-    // All places free: all connections have ended.
-    let _ = open.acquire_many(CONNECTIONS_MAX as u32).await;
-}
-
-/// One connection, with its handshake if there is TLS. What is wrong with it is its client's to see.
-async fn greet(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    stop: watch::Receiver<()>,
-) {
-    // An answer is one write, and a sender waits for it.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return speak(stream, router, stop).await };
-    let shaking = timeout(Duration::from_secs(HEADERS_PATIENCE_S), tls.accept(stream));
-    if let Ok(Ok(stream)) = shaking.await {
-        let names = tls::names(stream.get_ref().1);
-        speak(stream, router.layer(Extension(names)), stop).await;
-    }
-}
-
-async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    router: Router,
-    mut stop: watch::Receiver<()>,
-) {
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(HEADERS_PATIENCE_S))
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        _ = stop.changed() => {}
-        () = sleep(Duration::from_secs(CONNECTION_LIFE_S)) => {}
-    }
-    // The request under way is answered, and no other one is read.
-    connection.as_mut().graceful_shutdown();
-    let _ = timeout(Duration::from_secs(STOP_PATIENCE_S), connection).await;
-}
-
-async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+/// Answers one request.
+pub(super) async fn answer(shared: &Arc<Shared>, visitor: &Visitor, request: Request) -> Response {
     if let Some(source) = request.uri().path().strip_prefix("/v1/ingest/") {
         let source = source.to_owned();
-        return shared.intake.answer(&source, request).await;
+        return shared.intake.answer(&source, visitor, request).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let allow = [(header::ALLOW, "GET, HEAD")];
@@ -181,8 +122,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = request.uri().path();
     match path {
         "/healthz" => return short(StatusCode::OK, "ok\n"),
-        "/readyz" => return ready(&shared),
-        "/metrics" => return metrics(&shared),
+        "/readyz" => return ready(shared),
+        "/metrics" => return metrics(shared, visitor).await,
         _ => {}
     }
     let Some(path) = path.strip_prefix('/').and_then(|p| p.parse::<ResourcePath>().ok()) else {
@@ -191,11 +132,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(_turn) = shared.reads.acquire().await else {
         return short(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     };
-    let inside = Arc::clone(&shared);
+    let inside = Arc::clone(shared);
     // Files are read on threads that may wait.
     let read = tokio::task::spawn_blocking(move || read(&inside, &path)).await;
     match read {
-        Ok(Ok(Some(bytes))) => found(&path, bytes),
+        Ok(Ok(Some(bytes))) => found(shared, visitor, &path, bytes).await,
         Ok(Ok(None)) => short(StatusCode::NOT_FOUND, "not found\n"),
         Ok(Err(e)) => {
             let (path, error) = (path.to_string(), e.to_string());
@@ -227,7 +168,7 @@ fn read(shared: &Shared, path: &ResourcePath) -> Result<Option<Vec<u8>>, Error> 
 
 /// Whether deliveries are taken.
 fn ready(shared: &Shared) -> Response {
-    if shared.stopping.load(Ordering::Relaxed) {
+    if shared.intake.stopping.load(Ordering::Relaxed) {
         short(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else if shared.healthy.load(Ordering::Relaxed) {
         short(StatusCode::OK, "ready\n")
@@ -236,10 +177,13 @@ fn ready(shared: &Shared) -> Response {
     }
 }
 
-fn metrics(shared: &Shared) -> Response {
+async fn metrics(shared: &Shared, visitor: &Visitor) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
-    (headers, shared.intake.metrics.text()).into_response()
+    match shared.held(visitor, shared.intake.metrics.text().into_bytes()).await {
+        Some(body) => (headers, body).into_response(),
+        None => busy(),
+    }
 }
 
 fn short(status: StatusCode, text: &'static str) -> Response {
@@ -248,7 +192,17 @@ fn short(status: StatusCode, text: &'static str) -> Response {
     (status, headers, text).into_response()
 }
 
-fn found(path: &ResourcePath, bytes: Vec<u8>) -> Response {
+fn busy() -> Response {
+    let again = [(header::RETRY_AFTER, RETRY_BUSY_S)];
+    (again, short(StatusCode::SERVICE_UNAVAILABLE, "busy\n")).into_response()
+}
+
+async fn found(
+    shared: &Shared,
+    visitor: &Visitor,
+    path: &ResourcePath,
+    bytes: Vec<u8>,
+) -> Response {
     let (kind, caching) = match path {
         ResourcePath::Checkpoint => ("text/plain; charset=utf-8", "no-cache"),
         ResourcePath::Tile(_) | ResourcePath::Entries(_) => {
@@ -260,5 +214,20 @@ fn found(path: &ResourcePath, bytes: Vec<u8>) -> Response {
         (header::CACHE_CONTROL, caching),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, Body::from(bytes)).into_response()
+    match shared.held(visitor, bytes).await {
+        Some(body) => (headers, body).into_response(),
+        None => busy(),
+    }
+}
+
+/// The bytes of an answer, with their part of the memory, until the client has read them.
+struct Answer {
+    bytes: Vec<u8>,
+    _part: Part,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }

@@ -1,8 +1,9 @@
 //! `POST /v1/ingest/{source}`: who is it, what does it say, is it durable, and only then the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::Request;
 use axum::http::request::Parts;
@@ -11,19 +12,20 @@ use axum::response::{IntoResponse as _, Response};
 use backtrail_ingest::Context;
 use backtrail_ingest::authenticate::{self, Authenticated};
 use backtrail_ingest::push::{Inflate, gunzip, submissions};
-use backtrail_ledger::{Clock as _, Submission};
-use backtrail_schemas::{Delivery, Timestamp};
+use backtrail_ledger::{Clock as _, Outcome, Submission};
+use backtrail_schemas::{Delivery, Draft, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::body::{self, Held};
+use super::connections::Visitor;
 use super::limits::{BODIES_BYTES_MAX, INLINE_BYTES_MAX, MAPPINGS_MAX};
 use super::metrics::Metrics;
 use super::queue::{Kept, NotKept, Queue};
 use super::refusal::Refusal;
+use super::share::Share;
 use super::silences::Silences;
 use super::sources::Endpoint;
-use super::tls::Names;
 use super::{answer, complaints::Complaints};
 use crate::clock::SystemClock;
 
@@ -39,8 +41,12 @@ pub(super) struct Intake {
     pub(super) dir: PathBuf,
     pub(super) body_bytes_max: usize,
     pub(super) simulated_clock: bool,
+    /// Whether the server ends: what is under way is finished, and nothing else taken.
+    pub(super) stopping: AtomicBool,
     clock: SystemClock,
-    bodies: Arc<Semaphore>,
+    /// Headers of this config that hold secrets, beside those that are known to.
+    secret_headers: BTreeSet<String>,
+    bodies: Arc<Share>,
     mappings: Semaphore,
     complaints: Complaints,
 }
@@ -48,6 +54,7 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(
         endpoints: BTreeMap<String, Endpoint>,
+        secret_headers: BTreeSet<String>,
         queue: Queue,
         metrics: Arc<Metrics>,
         silences: Arc<Silences>,
@@ -63,15 +70,27 @@ impl Intake {
             dir,
             body_bytes_max,
             simulated_clock,
+            stopping: AtomicBool::new(false),
             clock: SystemClock::default(),
-            bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
+            secret_headers,
+            bodies: Share::new("bodies", BODIES_BYTES_MAX),
             mappings: Semaphore::new(MAPPINGS_MAX),
             complaints: Complaints::default(),
         }
     }
 
+    /// Microseconds since some moment, of a clock that does not go back.
+    pub(super) fn elapsed_us(&self) -> i64 {
+        self.clock.elapsed_us().unwrap_or_default()
+    }
+
     /// Answers a request to `/v1/ingest/{source}`.
-    pub(super) async fn answer(&self, source: &str, request: Request) -> Response {
+    pub(super) async fn answer(
+        &self,
+        source: &str,
+        visitor: &Visitor,
+        request: Request,
+    ) -> Response {
         match *request.method() {
             Method::POST => {}
             Method::OPTIONS => return self.handshake(source, request.headers()),
@@ -80,10 +99,10 @@ impl Intake {
                 return (StatusCode::METHOD_NOT_ALLOWED, allow, "only POST\n").into_response();
             }
         }
-        let began_us = self.clock.elapsed_us().unwrap_or_default();
+        let began_us = self.elapsed_us();
         let endpoint = self.endpoints.get(source);
         let label = endpoint.map_or(UNKNOWN, |e| e.name);
-        let taken = self.take(endpoint, request).await;
+        let taken = self.take(endpoint, visitor, request).await;
         let (outcome, response) = match taken {
             Ok(taken) => taken,
             Err(refusal) => {
@@ -96,7 +115,7 @@ impl Intake {
         };
         self.metrics.delivery(label, outcome);
         if outcome != "unauthenticated" {
-            let took_us = self.clock.elapsed_us().unwrap_or_default() - began_us;
+            let took_us = self.elapsed_us() - began_us;
             let took_us = u32::try_from(took_us).unwrap_or(u32::MAX);
             self.metrics.latency(label, f64::from(took_us) / 1e6);
         }
@@ -107,37 +126,51 @@ impl Intake {
     async fn take(
         &self,
         endpoint: Option<&Endpoint>,
+        visitor: &Visitor,
         request: Request,
     ) -> Result<(&'static str, Response), Refusal> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(Refusal::Stopping);
+        }
         let (parts, body) = request.into_parts();
         let publish = asks_for_proof(&parts)?;
         let headers = texts(&parts.headers)?;
         body::announced(&parts.headers, self.body_bytes_max)?;
         let endpoint = endpoint.ok_or(Refusal::Unauthenticated)?;
         let now = self.clock.now();
-        let names = parts.extensions.get::<Names>().cloned().unwrap_or_default();
+        let names = &visitor.names.0;
         let verify = |body: &[u8]| {
-            let request = authenticate::Request { headers: &headers, body, names: &names.0, now };
+            let request = authenticate::Request { headers: &headers, body, names, now };
             endpoint.authenticator.verify(&request).map_err(|_| Refusal::Unauthenticated)
         };
         // Whoever shows a secret is known before a byte of the body is read.
         let early = (!endpoint.authenticator.signs_body()).then(|| verify(&[])).transpose()?;
-        let mut held = body::read(body, self.body_bytes_max, &self.bodies).await?;
+        let part = self.bodies.part(visitor.place.guest(), 0).await.ok_or(Refusal::Busy)?;
+        let mut held = Held { bytes: Vec::new(), part };
+        let known = |held: &Held| {
+            visitor.place.known();
+            held.part.known();
+        };
+        if early.is_some() {
+            known(&held);
+        }
+        body::read(body, self.body_bytes_max, &mut held).await?;
         let who = early.map_or_else(|| verify(&held.bytes), Ok)?;
-        let elapsed_us = self.clock.elapsed_us().unwrap_or_default();
-        endpoint.rate.take(elapsed_us).map_err(Refusal::TooMany)?;
-        self.readable(&parts.headers, &mut held)?;
+        known(&held);
+        endpoint.rate.take(self.elapsed_us()).map_err(Refusal::TooMany)?;
+        self.readable(&parts.headers, &mut held).await?;
         let submissions = self.mapped(endpoint, headers, &mut held, who, now).await?;
-        self.note_lag(endpoint.name, &submissions, now);
+        let occurred = occurred(&submissions);
         let kept = self.queue.keep(submissions, publish).await.map_err(|e| match e {
             NotKept::Busy => Refusal::Busy,
             NotKept::Ledger(e) => Refusal::Ledger(e),
         })?;
+        self.note_lag(endpoint.name, &kept, &occurred, now);
         self.told(endpoint.name, kept).await
     }
 
     /// Expands the body and refuses forms that no source is read from.
-    fn readable(&self, headers: &HeaderMap, held: &mut Held) -> Result<(), Refusal> {
+    async fn readable(&self, headers: &HeaderMap, held: &mut Held) -> Result<(), Refusal> {
         match text(headers, header::CONTENT_ENCODING).as_deref() {
             None | Some("identity") => {}
             Some("gzip" | "x-gzip") => {
@@ -146,7 +179,7 @@ impl Intake {
                     Inflate::TooLarge => Refusal::TooLarge,
                     Inflate::Damaged => Refusal::Malformed("the body is no gzip"),
                 })?;
-                held.replace(expanded, &self.bodies)?;
+                held.replace(expanded).await?;
             }
             Some(_) => return Err(Refusal::Unsupported("only gzip is expanded")),
         }
@@ -169,9 +202,9 @@ impl Intake {
         who: Authenticated,
         now: Timestamp,
     ) -> Result<Vec<Submission>, Refusal> {
-        for secret in endpoint.authenticator.secret_headers() {
-            headers.remove(secret);
-        }
+        headers.retain(|name, _| {
+            !authenticate::is_secret(name) && !self.secret_headers.contains(name)
+        });
         // What is kept is not compressed any more.
         headers.remove("content-encoding");
         let context = Context {
@@ -196,9 +229,16 @@ impl Intake {
         spawn_blocking(move || submissions(delivery, &context)).await.map_err(|_| Refusal::Busy)
     }
 
-    fn note_lag(&self, source: &'static str, submissions: &[Submission], now: Timestamp) {
-        for draft in submissions.iter().flat_map(|s| &s.mapped.drafts) {
-            if let Some(occurred) = draft.event.timestamp("occurred_at") {
+    fn note_lag(
+        &self,
+        source: &'static str,
+        kept: &Kept,
+        occurred: &HashMap<String, Timestamp>,
+        now: Timestamp,
+    ) {
+        for outcome in kept.receipts.iter().flat_map(|receipt| &receipt.outcomes) {
+            let Outcome::Accepted { event_id, .. } = outcome else { continue };
+            if let Some(occurred) = occurred.get(event_id) {
                 let lag_s = (now.micros() - occurred.micros()).max(0) / 1_000_000;
                 self.metrics.lag(source, f64::from(u32::try_from(lag_s).unwrap_or(u32::MAX)));
             }
@@ -263,6 +303,16 @@ impl Intake {
         }
         response
     }
+}
+
+/// When each event occurred, by id.
+fn occurred(submissions: &[Submission]) -> HashMap<String, Timestamp> {
+    let drafts = submissions.iter().flat_map(|s| &s.mapped.drafts);
+    let one = |draft: &Draft| {
+        let id = draft.event.text("event_id")?.to_owned();
+        Some((id, draft.event.timestamp("occurred_at")?))
+    };
+    drafts.filter_map(one).collect()
 }
 
 /// Whether the query is `ack=published`.

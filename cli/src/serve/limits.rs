@@ -11,8 +11,24 @@ pub(super) const WITNESS_INTERVAL: Duration = Duration::from_mins(1);
 /// How long after a failure silent sources are looked for again: a disk that is full stays so for a while.
 pub(super) const SILENCE_RETRY: Duration = Duration::from_mins(1);
 
-/// Connections at once: each may hold one entry bundle, at most 16 MiB and mostly 256 KiB, with TLS some 50 KiB more.
-pub(super) const CONNECTIONS_MAX: usize = 256;
+/// How often the quarantine is counted: a file that changed is read, at most some 80 MiB.
+pub(super) const QUARANTINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Connections at once: each takes some 20 KiB, when it speaks up to 24 KiB of buffers more, with TLS some 50 KiB. A thousand
+/// newcomers a second leave each of them four seconds.
+pub(super) const CONNECTIONS_MAX: usize = 4_096;
+
+/// With fewer places than this a server is not worth its start: each may be held for ten seconds by somebody who is silent.
+pub(super) const CONNECTIONS_MIN: usize = 64;
+
+/// Open files that are no connections: the ledger's, eight of its local socket, those that are read from.
+pub(super) const FILES_KEPT: usize = 256;
+
+/// How long a connection that must make room takes to end, in milliseconds: what it computes is done by then.
+pub(super) const LEAVING_PATIENCE_MS: u64 = 1_000;
+
+/// Answers in memory that clients have not read yet, in bytes: an entry bundle has at most 16 MiB and mostly 256 KiB.
+pub(super) const ANSWERS_BYTES_MAX: usize = 64 << 20;
 
 /// Resources that are read from disk at once; other requests wait their turn. A bundle of a sealed segment decodes a row
 /// group.
@@ -23,8 +39,12 @@ pub(super) const HEADERS_MAX: usize = 64;
 /// See [`HEADERS_MAX`]; hyper takes no less than 8 KiB.
 pub(super) const HEADER_BYTES_MAX: usize = 16 << 10;
 
-/// How long a client may take for its headers, and stay silent between requests, in seconds.
+/// How long a client may take for its handshake, and for the headers of its first request, in seconds.
 pub(super) const HEADERS_PATIENCE_S: u64 = 10;
+
+/// How long a client may then take for the headers of its next request, in seconds: longer than the minute for which proxies
+/// and balancers keep a connection, so that it is them who close it, and no request meets a closed door.
+pub(super) const IDLE_PATIENCE_S: u64 = 75;
 
 /// How long a connection may live, in seconds: whoever reads slower than a bundle in that time comes again.
 pub(super) const CONNECTION_LIFE_S: u64 = 300;
@@ -48,6 +68,9 @@ pub(crate) const BODY_BYTES: std::ops::RangeInclusive<usize> =
 
 /// Bodies in memory at once, in bytes, of all connections: as many as four of the largest.
 pub(super) const BODIES_BYTES_MAX: usize = 4 * backtrail_ingest::limits::BODY_BYTES_MAX;
+
+/// In what steps a body takes its memory, in bytes: what most deliveries need at all.
+pub(super) const BODY_STEP_BYTES: usize = 16 << 10;
 
 /// How long a body may take, in seconds: 25 MiB at 7 Mbit/s.
 pub(super) const BODY_PATIENCE_S: u64 = 30;
@@ -78,10 +101,14 @@ pub(super) const SECRET_FILE_BYTES_MAX: u64 = 4096;
 /// When to come again after "busy", in seconds: the queue is short.
 pub(super) const RETRY_BUSY_S: u64 = 1;
 
+/// When to come again after "stopping", in seconds: a restart takes as long.
+pub(super) const RETRY_STOPPED_S: u64 = 5;
+
 /// When to come again after "no space" and what else a person must mend, in seconds.
 pub(super) const RETRY_FULL_S: u64 = 30;
 
-/// How often refused deliveries are logged, in microseconds: a flood must not fill the log of the system.
+/// How often refused deliveries are logged, and connections that made room, in microseconds: a flood must not fill the log of the system.
 pub(super) const COMPLAINT_US: i64 = 1_000_000;
 
 const _: () = assert!(BODIES_BYTES_MAX < u32::MAX as usize && GROUP_MAX <= QUEUE_MAX);
+const _: () = assert!(HEADERS_PATIENCE_S < IDLE_PATIENCE_S && IDLE_PATIENCE_S < CONNECTION_LIFE_S);

@@ -11,6 +11,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 /// Source and outcome.
 type Labels = [(&'static str, &'static str); 2];
+/// Why a connection was closed.
+type Reason = [(&'static str, &'static str); 1];
 /// Source alone.
 type Source = [(&'static str, &'static str); 1];
 
@@ -26,6 +28,7 @@ pub(super) struct Metrics {
     registry: Registry,
     deliveries: Family<Labels, Counter>,
     events: Family<Labels, Counter>,
+    closed: Family<Reason, Counter>,
     latency: Family<Source, Histogram, fn() -> Histogram>,
     lag: Family<Source, Histogram, fn() -> Histogram>,
     silent: Family<Source, Gauge<u64, AtomicU64>>,
@@ -37,6 +40,8 @@ pub(super) struct Metrics {
     pub(super) checkpoint_age: Gauge<i64, AtomicI64>,
     /// 1 while the writer can write.
     pub(super) healthy: Gauge<u64, AtomicU64>,
+    /// Deliveries that lie in quarantine.
+    pub(super) quarantine: Gauge<u64, AtomicU64>,
     /// Connections that are open.
     pub(super) connections: Gauge<u64, AtomicU64>,
 }
@@ -51,7 +56,9 @@ impl Metrics {
             Family::new_with_constructor(|| Histogram::new(LATENCY_S));
         let lag: Family<_, _, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(LAG_S));
-        let [rows, published, healthy, connections] = [(); 4].map(|()| Gauge::default());
+        let closed = Family::default();
+        let [rows, published, healthy, quarantine, connections] =
+            [(); 5].map(|()| Gauge::default());
         let checkpoint_age = Gauge::default();
         let r = &mut registry;
         r.register("deliveries", "Deliveries, by source and outcome", deliveries.clone());
@@ -71,11 +78,16 @@ impl Metrics {
         let text = "Since the newest checkpoint, or the start of the server";
         r.register_with_unit("checkpoint_age", text, Unit::Seconds, checkpoint_age.clone());
         r.register("writer_healthy", "1 while the writer can write", healthy.clone());
+        let text = "Deliveries that lie in quarantine";
+        r.register("quarantine_deliveries", text, quarantine.clone());
+        let text = "Connections that the server closed to make room, or because nothing came";
+        r.register("connections_closed", text, closed.clone());
         r.register("connections", "Connections that are open", connections.clone());
         Self {
             registry,
             deliveries,
             events,
+            closed,
             latency,
             lag,
             silent,
@@ -83,6 +95,7 @@ impl Metrics {
             published,
             checkpoint_age,
             healthy,
+            quarantine,
             connections,
         }
     }
@@ -90,6 +103,11 @@ impl Metrics {
     /// One delivery more.
     pub(super) fn delivery(&self, source: &'static str, outcome: &'static str) {
         self.deliveries.get_or_create(&[("source", source), ("outcome", outcome)]).inc();
+    }
+
+    /// One connection that the server closed.
+    pub(super) fn closed(&self, reason: &'static str) {
+        self.closed.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// Events of a delivery that was kept.

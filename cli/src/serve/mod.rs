@@ -14,14 +14,17 @@ mod answer;
 mod body;
 mod check;
 mod complaints;
+mod connections;
 mod http;
 mod intake;
 pub(crate) mod limits;
 pub(crate) mod logs;
 mod metrics;
+mod quarantine;
 mod queue;
 mod rate;
 mod refusal;
+mod share;
 mod silences;
 pub(crate) mod sources;
 mod tls;
@@ -43,7 +46,7 @@ use crate::exit::Failure;
 use crate::outside::Outside;
 use crate::session;
 use intake::Intake;
-use limits::{STOP_PATIENCE_S, TICK_MS, WITNESS_INTERVAL};
+use limits::{CONNECTIONS_MAX, STOP_PATIENCE_S, TICK_MS, WITNESS_INTERVAL};
 use metrics::Metrics;
 use queue::Queue;
 use silences::Silences;
@@ -69,6 +72,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     logs::start(config.serve.log);
     // Before anything is opened: from here on a signal ends the loop below and nothing else.
     let stop = stop_signal()?;
+    let places = connections::places()?;
     let ledger = keys::open(&config, &dir, args.key.key.as_ref())?;
     let origin = ledger.checkpoint().origin.clone();
     let ledger = Arc::new(SharedLedger::new(ledger));
@@ -76,22 +80,29 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let socket = Server::start(&dir, Arc::clone(&ledger))?;
     let runtime = session::runtime()?;
     let metrics = Arc::new(Metrics::new());
+    quarantine::watch(&dir, Arc::clone(&metrics));
     let (queue, appending) = Queue::start(Arc::clone(&ledger));
     let simulated = ledger.lock().simulated_clock();
     let silences = Arc::new(Silences::of(&endpoints));
+    let secret_headers = sources::secret_headers(&config);
     Arc::clone(&silences).watch(config, dir.clone(), Arc::clone(&ledger), Arc::clone(&metrics));
     let intake = Intake::new(
         endpoints,
+        secret_headers,
         queue,
         Arc::clone(&metrics),
         silences,
-        dir,
+        dir.clone(),
         body_bytes_max,
         simulated,
     );
     let scheme = if acceptor.is_some() { "https" } else { "http" };
-    let server = runtime.block_on(http::Server::start(intake, listen, acceptor))?;
+    let server =
+        runtime.block_on(async { http::Server::start(intake, listen, places, acceptor) })?;
     tracing::info!("serving {origin} on {scheme}://{}", server.address());
+    if places < CONNECTIONS_MAX {
+        tracing::warn!("the limit of open files leaves {places} connections of {CONNECTIONS_MAX}");
+    }
     let ended = keep(&ledger, &server, &metrics, heartbeat, &stop, &contradiction);
     // No new requests; those under way are answered. Then what they appended is published.
     runtime.block_on(server.stop());

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use backtrail_ledger::{Error, Kind};
 use serde_json::json;
 
-use super::limits::{RETRY_BUSY_S, RETRY_FULL_S};
+use super::limits::{RETRY_BUSY_S, RETRY_FULL_S, RETRY_STOPPED_S};
 
 /// Why a delivery was not kept. Nothing of it is in the log.
 pub(super) enum Refusal {
@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     TooMany(u64),
     /// More than we can hold at once.
     Busy,
+    /// The server ends.
+    Stopping,
     /// The ledger could not take it.
     Ledger(Error),
 }
@@ -40,6 +42,7 @@ impl Refusal {
             Self::Unsupported(_) => "unsupported",
             Self::TooMany(_) => "limited",
             Self::Busy => "busy",
+            Self::Stopping => "stopping",
             Self::Ledger(e) if e.is_full() => "full",
             Self::Ledger(_) => "failed",
         }
@@ -58,6 +61,7 @@ impl Refusal {
                 (StatusCode::TOO_MANY_REQUESTS, "more than this source may send", Some(*seconds))
             }
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", Some(RETRY_BUSY_S)),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", Some(RETRY_STOPPED_S)),
             Self::Ledger(e) if e.is_full() => {
                 (StatusCode::INSUFFICIENT_STORAGE, "no space for the log", Some(RETRY_FULL_S))
             }

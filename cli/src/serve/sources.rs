@@ -1,6 +1,6 @@
 //! `[sources.NAME]`: who may send, and how they show that it is them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use backtrail_ingest::authenticate::{Authenticator, Key, SCHEMES, Scheme, Secret, default_scheme};
@@ -78,6 +78,14 @@ pub(super) fn endpoints(
         Ok((name.clone(), section.endpoint(name, config.base(), client_ca, &context)?))
     };
     open.map(one).collect()
+}
+
+/// The headers in which sources send secrets, as the config names them: whoever sends one, it is not kept.
+pub(super) fn secret_headers(config: &Config) -> BTreeSet<String> {
+    let of_scheme =
+        |section: &&SourceSection| section.scheme.as_deref() == Some(Scheme::Header.word());
+    let sections = config.sources.values().filter(of_scheme);
+    sections.filter_map(|section| section.header.as_deref()).map(str::to_ascii_lowercase).collect()
 }
 
 impl SourceSection {

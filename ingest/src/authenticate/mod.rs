@@ -19,6 +19,21 @@ use crate::limits::{CLOCK_TOLERANCE_S, KEYS_MAX, SECRET_BYTES_MIN};
 use claim::{Algorithm, Claim, claim};
 pub use scheme::{SCHEMES, Scheme, default_scheme};
 
+/// What names of headers say that hold secrets: of ours, of other schemes, and of the proxies on the way.
+const SECRET_WORDS: [&str; 11] = [
+    "authorization",
+    "token",
+    "cookie",
+    "secret",
+    "password",
+    "credential",
+    "api-key",
+    "apikey",
+    "access-key",
+    "jwt",
+    "oidc",
+];
+
 /// A secret. It is compared and nothing else: neither shown nor logged.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);
@@ -129,16 +144,6 @@ impl Authenticator {
         self.scheme.signs_body()
     }
 
-    /// Headers that hold the secret itself, and must not be kept.
-    pub fn secret_headers(&self) -> impl Iterator<Item = &str> {
-        let own = match self.scheme {
-            Scheme::GitLab => Some("x-gitlab-token"),
-            Scheme::Header => self.header.as_deref(),
-            _ => None,
-        };
-        ["authorization", "proxy-authorization", "cookie"].into_iter().chain(own)
-    }
-
     /// Which live key vouches for `request`.
     ///
     /// # Errors
@@ -187,6 +192,11 @@ impl Authenticator {
         };
         chosen(self.keys.iter().map(|key| (key, same(&key.secret.0, &shown))))
     }
+}
+
+/// Whether a header, its name in lower case, holds a secret, of this or any other use, and must not be kept.
+pub fn is_secret(header: &str) -> bool {
+    SECRET_WORDS.iter().any(|word| header.contains(word))
 }
 
 /// The key as it is compared.
