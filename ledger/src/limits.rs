@@ -41,9 +41,9 @@ pub const COSIGNATURES_SEARCHED_MAX: usize = 64;
 /// The largest tree: positions are 64-bit signed integers in segments and at most 2^53 − 1 in leaves.
 pub const TREE_SIZE_MAX: u64 = (1 << 53) - 1;
 
-/// Unsealed rows at which a segment is sealed: small enough to keep in memory when it is read back, large enough that a
-/// million events make sixteen files.
-pub const SEGMENT_ROWS: u64 = 65_536;
+/// Unsealed rows at which a segment is sealed: eight row groups, which are encoded and read back while more rows come, and few
+/// more, which are encoded while nobody can append. A million events make fifteen files.
+pub const SEGMENT_ROWS: u64 = 8 * ROW_GROUP_ROWS as u64 + 2_048;
 
 /// Bytes of the tail's write-ahead log or vault at which it is sealed, however few rows it has: such a file is read whole when a
 /// ledger is opened, copied, or something in it is erased. Rows and deliveries of a usual length stay below.
@@ -81,7 +81,7 @@ pub const FRAME_BYTES_MAX: usize = 64 << 20;
 /// Staged bytes at which a group commit is written although more submissions wait: bounds the memory of a big batch.
 pub const COMMIT_BYTES_MAX: usize = 16 << 20;
 
-/// The largest file that a reader takes into memory, in bytes. Segments of 65,536 leaves of the largest size stay below.
+/// The largest file that a reader takes into memory, in bytes. Segments of leaves of the largest size stay below.
 pub const FILE_BYTES_MAX: u64 = 5 << 30;
 
 /// The largest Parquet footer, in bytes, and the largest decoded row group: what a stranger's file may make us allocate.

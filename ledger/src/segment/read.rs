@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Compression;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 
 use crate::error::Error;
 use crate::limits::{FOOTER_BYTES_MAX, ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS};
@@ -75,6 +75,19 @@ impl Segment {
         } else {
             Ok(Self { bytes, metadata })
         }
+    }
+
+    /// One row group of a file that has no footer yet, whose pages are among `bytes`, the beginning of the file.
+    ///
+    /// # Errors
+    /// The group is none of our schema.
+    pub fn unfinished(bytes: Bytes, group: RowGroupMetaData) -> Result<Self, Error> {
+        let schema = group.schema_descr_ptr();
+        let file = FileMetaData::new(2, group.num_rows(), None, None, schema, None);
+        let metadata = Arc::new(ParquetMetaData::new(file, vec![group]));
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = contained(|| ArrowReaderMetadata::try_new(metadata, options))?;
+        Ok(Self { bytes, metadata })
     }
 
     /// The footer.

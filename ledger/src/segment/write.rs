@@ -8,6 +8,7 @@ use arrow::record_batch::RecordBatch;
 use backtrail_schemas::columns::SEQ;
 use backtrail_schemas::event::PROFILE;
 use backtrail_schemas::rows;
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -15,6 +16,7 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use super::read::Segment;
 use super::{BLOOM_COLUMNS, keys};
 use crate::error::{Error, Kind};
 use crate::limits::ROW_GROUP_ROWS;
@@ -54,6 +56,20 @@ impl Writer {
     /// The batch has another schema than [`rows::schema`].
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.0.write(batch).map_err(failed)
+    }
+
+    /// The row group that was written last, to be read back; `None` while it is not whole.
+    ///
+    /// # Errors
+    /// None that is known: it is memory.
+    pub fn last_group(&mut self) -> Result<Option<Segment>, Error> {
+        if self.0.in_progress_rows() > 0 {
+            return Ok(None);
+        }
+        self.0.sync().map_err(|e| failed(e.into()))?;
+        let group = self.0.flushed_row_groups().last().cloned();
+        let read = |group| Segment::unfinished(Bytes::copy_from_slice(self.0.inner()), group);
+        group.map(read).transpose()
     }
 
     /// The bytes of the file.

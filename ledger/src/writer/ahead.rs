@@ -1,5 +1,5 @@
-//! Row groups of the tail that are encoded before it is sealed: what is left for the seal itself, while nobody can append,
-//! is the last group, the footer and reading it all back.
+//! Row groups of the tail that are encoded, and read back, before it is sealed: what is left for the seal itself, while nobody
+//! can append, is the last group and the footer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,24 +8,25 @@ use std::thread::{self, JoinHandle};
 
 use arrow::record_batch::RecordBatch;
 use backtrail_schemas::leaf;
-use backtrail_schemas::rows::to_batch;
+use backtrail_schemas::rows::{Rows, to_batch};
 
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::limits::{ROW_GROUP_ROWS, SEGMENT_ROWS};
 use crate::log::Log;
+use crate::segment::read::Segment;
 use crate::segment::write::Writer;
 use crate::storage::Storage;
 use crate::wal;
 
 /// Rows of the tail, and where they lie.
-struct Group {
+pub(super) struct Group {
     start: u64,
     path: String,
     bytes: Range<u64>,
 }
 
-/// A thread that encodes whole row groups of the tail, and the row that it has been given up to.
+/// A thread that encodes whole row groups of the tail and reads them back, and the row that it has been given up to.
 pub(super) struct Ahead {
     pub(super) next: u64,
     give: SyncSender<Group>,
@@ -39,7 +40,10 @@ impl Ahead {
         let (give, take): (_, Receiver<Group>) = sync_channel(GROUPS_MAX);
         let thread = thread::spawn(move || {
             for group in take {
-                writer.push(&group.read(&*store)?)?;
+                writer.push(&group.batch(&*store)?)?;
+                if let Some(encoded) = writer.last_group()? {
+                    group.check(&*store, &encoded, 0)?;
+                }
             }
             Ok(writer)
         });
@@ -69,25 +73,48 @@ impl Ahead {
 const GROUPS_MAX: usize = SEGMENT_ROWS as usize / ROW_GROUP_ROWS;
 
 impl Group {
-    fn of(log: &Log, rows: Range<u64>) -> Self {
+    pub(super) fn of(log: &Log, rows: Range<u64>) -> Self {
         let path = log.wal.path().to_owned();
         Self { start: rows.start, path, bytes: log.tail_bytes(rows) }
     }
 
-    fn read(&self, store: &dyn Storage) -> Result<RecordBatch, Error> {
+    /// The rows, as they go into a segment.
+    pub(super) fn batch(&self, store: &dyn Storage) -> Result<RecordBatch, Error> {
         let bytes = store.read(&self.path, self.bytes.clone())?;
-        let leaves = Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF);
-        let events = leaves.map(|frame| leaf::decode(frame.payload)).collect::<Result<Vec<_>, _>>();
+        let events = leaves(&bytes).map(leaf::decode).collect::<Result<Vec<_>, _>>();
         let events = events.map_err(|e| Error::tampered(format!("a row of the tail: {e}")))?;
         Ok(to_batch(self.start, &events)?)
     }
+
+    /// Whether row group `at` of a new segment has exactly these rows (invariant L1).
+    pub(super) fn check(
+        &self,
+        store: &dyn Storage,
+        segment: &Segment,
+        at: usize,
+    ) -> Result<(), Error> {
+        let batch = Rows::new(&segment.group(at)?)?;
+        let bytes = store.read(&self.path, self.bytes.clone())?;
+        let (mut written, mut rows) = (Vec::new(), 0);
+        for (seq, leaf) in (self.start..).zip(leaves(&bytes)) {
+            if rows == batch.len() {
+                return Err(differs(seq));
+            }
+            batch.write_leaf(rows, &mut written)?;
+            if written != leaf || batch.seq(rows).cast_unsigned() != seq {
+                return Err(differs(seq));
+            }
+            rows += 1;
+        }
+        if rows == batch.len() { Ok(()) } else { Err(differs(self.start + rows as u64)) }
+    }
 }
 
-/// The row group of the tail that has these rows.
-pub(super) fn tail_batch(
-    store: &dyn Storage,
-    log: &Log,
-    rows: Range<u64>,
-) -> Result<RecordBatch, Error> {
-    Group::of(log, rows).read(store)
+fn leaves(frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    Frames::new(frames).filter(|frame| frame.kind == wal::LEAF).map(|frame| frame.payload)
+}
+
+/// What a new segment that does not have row `seq` is refused with.
+pub(super) fn differs(seq: u64) -> Error {
+    Error::new(Kind::Reopen, format!("row {seq} of a new segment is not the row of the tail"))
 }

@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use backtrail_schemas::rows::Rows;
 use bytes::Bytes;
 
 use super::Ledger;
-use super::ahead::{Ahead, tail_batch};
+use super::ahead::{Ahead, Group, differs};
 use super::publish::CHECKPOINT;
 use crate::error::{Error, Kind};
-use crate::frame::Frames;
 use crate::journal::Journal;
 use crate::limits::ROW_GROUP_ROWS;
-use crate::log::{Cache, Log};
+use crate::log::Cache;
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, Writer};
 use crate::segment::{self, Seal};
-use crate::storage::Storage;
 use crate::vault;
 use crate::wal;
 
@@ -64,7 +61,7 @@ impl Ledger {
     fn write_segment(&self, rows: &Range<u64>, ahead: Option<Ahead>) -> Result<Seal, Error> {
         let path = segment::path(rows);
         if let Some(bytes) = self.store.read_if_any(&path)? {
-            if let Ok(seal) = self.check_segment(rows, bytes) {
+            if let Ok(seal) = self.check_segment(rows, rows.start, bytes) {
                 return Ok(seal);
             }
             self.store.remove(&path)?;
@@ -90,26 +87,33 @@ impl Ledger {
                 let groups = (next..rows.end).step_by(ROW_GROUP_ROWS);
                 let mut batches = groups.map(|start| {
                     let end = rows.end.min(start + ROW_GROUP_ROWS as u64);
-                    tail_batch(store, log, start..end)
+                    Group::of(log, start..end).batch(store)
                 });
                 // Whoever takes them has given up after an error.
                 batches.try_for_each(|batch| give.send(batch))
             });
             take.iter().try_for_each(|batch| writer.push(&batch?))
         })?;
-        self.store.create(&[(path.clone(), writer.finish(&heading)?)])?;
-        // What is sealed is what the disk gives back, compared row by row.
-        self.check_segment(rows, self.store.read_all(&path)?)
+        let file = [(path, writer.finish(&heading)?)];
+        self.store.create(&file)?;
+        // What is sealed is what the disk gives back.
+        let [(path, bytes)] = file;
+        if self.store.read_all(&path)? != bytes {
+            return Err(differs(rows.start));
+        }
+        self.check_segment(rows, next, bytes)
     }
 
-    /// The seal of a file, once its rows were found to be those of the tail (invariant L1).
-    fn check_segment(&self, rows: &Range<u64>, bytes: Vec<u8>) -> Result<Seal, Error> {
+    /// The seal of a file, once its rows from `unread` on were found to be those of the tail (invariant L1).
+    fn check_segment(&self, rows: &Range<u64>, unread: u64, bytes: Vec<u8>) -> Result<Seal, Error> {
         let segment = Segment::open(Bytes::from(bytes))?;
         let mut groups = Vec::new();
         let mut seq = rows.start;
         for (at, group) in segment.metadata().row_groups().iter().enumerate() {
             let end = seq + group.num_rows().cast_unsigned();
-            groups.push((at, seq..end));
+            if seq >= unread {
+                groups.push((at, seq..end));
+            }
             seq = end;
         }
         if seq != rows.end {
@@ -120,7 +124,9 @@ impl Ledger {
         thread::scope(|scope| {
             let check = |from: usize| {
                 let mut some = groups.iter().skip(from).step_by(READERS);
-                some.try_for_each(|(at, rows)| check_group(store, log, segment, *at, rows))
+                some.try_for_each(|(at, rows)| {
+                    Group::of(log, rows.clone()).check(store, segment, *at)
+                })
             };
             let readers: Vec<_> =
                 (0..READERS).map(|from| scope.spawn(move || check(from))).collect();
@@ -173,40 +179,6 @@ impl Ledger {
         }
         Ok(())
     }
-}
-
-/// The leaves of rows of the tail.
-fn tail_leaves(store: &dyn Storage, log: &Log, rows: Range<u64>) -> Result<Vec<Vec<u8>>, Error> {
-    let bytes = store.read(log.wal.path(), log.tail_bytes(rows))?;
-    let leaves = Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF);
-    Ok(leaves.map(|frame| frame.payload.to_vec()).collect())
-}
-
-/// Whether row group `at` of a new segment has rows `rows` of the tail.
-fn check_group(
-    store: &dyn Storage,
-    log: &Log,
-    segment: &Segment,
-    at: usize,
-    rows: &Range<u64>,
-) -> Result<(), Error> {
-    let batch = Rows::new(&segment.group(at)?)?;
-    let leaves = tail_leaves(store, log, rows.clone())?;
-    if batch.len() != leaves.len() {
-        return Err(differs(rows.start));
-    }
-    let mut bytes = Vec::new();
-    for ((at, leaf), seq) in leaves.iter().enumerate().zip(rows.clone()) {
-        batch.write_leaf(at, &mut bytes)?;
-        if bytes != *leaf || batch.seq(at).cast_unsigned() != seq {
-            return Err(differs(seq));
-        }
-    }
-    Ok(())
-}
-
-fn differs(seq: u64) -> Error {
-    Error::new(Kind::Reopen, format!("row {seq} of a new segment is not the row of the tail"))
 }
 
 /// How many threads read a new segment back.

@@ -147,13 +147,27 @@ fn statistics_that_lie() {
     let folder = Folder::new();
     let dir = folder.ledger();
     fs::create_dir(&dir).unwrap();
-    let store = Arc::new(Lying { store: Local::new(&dir), lie: wrong_statistics });
+    let store = Arc::new(Lying { store: Local::new(&dir), lie: wrong_statistics, fails: true });
     let mut ledger = Ledger::init_storage(store, &simulated(), signer(), clock()).unwrap();
     ledger.append((0..10).map(submission).collect()).unwrap();
-    ledger.seal().unwrap();
+    ledger.seal().unwrap_err();
+    drop(ledger);
+    drop(folder.open());
     refused(&check(&dir), 10, "statistics");
     let structure = VerifyOptions { level: Level::Structure, ..options() };
     assert_eq!(verify(&dir, &structure).exit, 0, "the chain itself holds");
+}
+
+#[test]
+fn a_segment_that_the_disk_gives_back_otherwise_is_not_sealed() {
+    let folder = Folder::new();
+    let dir = folder.ledger();
+    fs::create_dir(&dir).unwrap();
+    let store = Arc::new(Lying { store: Local::new(&dir), lie: wrong_statistics, fails: false });
+    let mut ledger = Ledger::init_storage(store, &simulated(), signer(), clock()).unwrap();
+    ledger.append((0..10).map(submission).collect()).unwrap();
+    let refused = ledger.seal().unwrap_err().to_string();
+    assert!(refused.contains("of a new segment is not the row of the tail"), "{refused}");
 }
 
 #[test]
