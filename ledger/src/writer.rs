@@ -210,7 +210,9 @@ impl Ledger {
     pub fn publish(&mut self) -> Result<Checkpoint, Error> {
         self.guarded(|ledger| {
             ledger.seal_if_due()?;
-            ledger.publish_head(false)
+            let head = ledger.publish_head(false)?;
+            ledger.spill_ids()?;
+            Ok(head)
         })
     }
 
@@ -219,7 +221,10 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::publish`].
     pub fn seal(&mut self) -> Result<(), Error> {
-        self.guarded(Self::seal_tail)
+        self.guarded(|ledger| {
+            ledger.seal_tail()?;
+            ledger.spill_ids()
+        })
     }
 
     /// Appends the entry that an idle log shows to prove that it is alive, and publishes it.

@@ -30,6 +30,12 @@ local function forgery()
   }, body)
 end
 
+-- So many milliseconds between an answer and the next request of a connection.
+local pace = tonumber(os.getenv("PACE"))
+if pace then
+  function delay() return pace end
+end
+
 function request()
   sent = sent + 1
   if os.getenv("FORGED") then return forgery() end

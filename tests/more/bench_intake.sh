@@ -3,6 +3,7 @@
 set -euo pipefail
 backtrail=$(realpath "$1")
 seconds=${2:-20}
+pace=${3:-9}
 here=$(dirname "$(realpath "$0")")
 work=$(mktemp -d "${BENCH_DIR:-/tmp}/bench-intake.XXXXXX")
 cd "$work"
@@ -34,6 +35,10 @@ echo "== $seconds s of single deliveries, 64 connections"
 wrk -t2 -c64 -d"${seconds}s" -s "$here/bench_intake.lua" "$at" | tee load | grep '^answers'
 echo "memory at most $(peak)"
 
+echo "== $seconds s of single deliveries, 64 connections that wait ${pace} ms each time"
+ROUND=p PACE=$pace wrk -t2 -c64 -d"${seconds}s" -s "$here/bench_intake.lua" "$at" | tee paced | grep '^answers'
+echo "memory at most $(peak)"
+
 echo "== killed in the middle"
 ROUND=b wrk -t2 -c64 -d6s -s "$here/bench_intake.lua" "$at" > killed 2>&1 &
 wrk=$!
@@ -43,8 +48,8 @@ wait "$server" 2> /dev/null || true
 wait "$wrk" || true
 "$backtrail" ingest --ledger ledger --source native /dev/null > /dev/null 2>&1
 "$backtrail" verify ledger --vkey ledger.vkey > /dev/null
-for round in a b; do
-  file=load; test "$round" = b && file=killed
+for round in a p b; do
+  case $round in a) file=load ;; p) file=paced ;; b) file=killed ;; esac
   answered=$(awk '/^answers/ { print $2 - $4 }' "$file")
   have=$(rows "$round")
   echo "round $round: $answered answers, $have rows"
@@ -58,6 +63,7 @@ answered() { awk '/^honest deliveries/ { print $3 - $5 }' "honest-$1"; }
 start
 echo "== alone, one sender"
 beside 4 c
+echo "memory at most $(peak)"
 echo "== 10,000 connections that say nothing and come again when they are sent away"
 ulimit -n 16384
 python3 "$here/bench_strangers.py" hold "$at" 10000 12 > held &

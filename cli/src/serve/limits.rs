@@ -14,9 +14,9 @@ pub(super) const SILENCE_RETRY: Duration = Duration::from_mins(1);
 /// How often the quarantine is counted: a file that changed is read, at most some 80 MiB.
 pub(super) const QUARANTINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Connections at once: each takes some 20 KiB, when it speaks up to 24 KiB of buffers more, with TLS some 50 KiB. A thousand
-/// newcomers a second leave each of them four seconds.
-pub(super) const CONNECTIONS_MAX: usize = 4_096;
+/// Connections at once: each takes some 40 KiB, and with TLS some 50 KiB more. A thousand
+/// newcomers a second leave each of them three seconds.
+pub(super) const CONNECTIONS_MAX: usize = 3_072;
 
 /// With fewer places than this a server is not worth its start: each may be held for ten seconds by somebody who is silent.
 pub(super) const CONNECTIONS_MIN: usize = 64;

@@ -26,6 +26,8 @@ impl Ledger {
         if self.log.tail.len() < 2 {
             return Ok(());
         }
+        // Only the ids of one segment and of the tail are in memory.
+        self.spill_ids()?;
         // 1. The head that the segment carries; its note stays.
         self.publish_head(true)?;
         let rows = self.log.first..self.log.committed;
@@ -42,9 +44,16 @@ impl Ledger {
         self.flush()?;
         // 4. Only a published entry makes the old write-ahead log superfluous. A crash here leaves it: recovery removes it.
         self.publish_head(false)?;
-        self.remove_old_wal()?;
-        // 5. Their event ids go to disk, too. A crash before it: the next start reads them from the segment.
+        self.remove_old_wal()
+    }
+
+    /// Writes the event ids of sealed rows to disk, if that has not been done: apart from the seal, so that appends come in
+    /// between. A crash before it: the next start reads them from the segment.
+    pub(super) fn spill_ids(&mut self) -> Result<(), Error> {
         let log = &mut self.log;
+        if log.index.covered() >= log.first {
+            return Ok(());
+        }
         log.index.spill(&*self.store, &log.origin, &log.first_frontier)
     }
 
