@@ -54,7 +54,6 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(
         endpoints: BTreeMap<String, Endpoint>,
-        secret_headers: BTreeSet<String>,
         queue: Queue,
         metrics: Arc<Metrics>,
         silences: Arc<Silences>,
@@ -72,11 +71,16 @@ impl Intake {
             simulated_clock,
             stopping: AtomicBool::new(false),
             clock: SystemClock::default(),
-            secret_headers,
+            secret_headers: BTreeSet::new(),
             bodies: Share::new("bodies", BODIES_BYTES_MAX),
             mappings: Semaphore::new(MAPPINGS_MAX),
             complaints: Complaints::default(),
         }
+    }
+
+    /// The same, keeping no header that is named here either.
+    pub(super) fn without_headers(self, secret_headers: BTreeSet<String>) -> Self {
+        Self { secret_headers, ..self }
     }
 
     /// Microseconds since some moment, of a clock that does not go back.

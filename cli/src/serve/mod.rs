@@ -88,7 +88,6 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     Arc::clone(&silences).watch(config, dir.clone(), Arc::clone(&ledger), Arc::clone(&metrics));
     let intake = Intake::new(
         endpoints,
-        secret_headers,
         queue,
         Arc::clone(&metrics),
         silences,
@@ -96,6 +95,7 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
         body_bytes_max,
         simulated,
     );
+    let intake = intake.without_headers(secret_headers);
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let server =
         runtime.block_on(async { http::Server::start(intake, listen, places, acceptor) })?;
