@@ -3,7 +3,7 @@
 set -euo pipefail
 backtrail=$(realpath "$1")
 seconds=${2:-20}
-pace=${3:-9}
+pace=${3:-5}
 here=$(dirname "$(realpath "$0")")
 work=$(mktemp -d "${BENCH_DIR:-/tmp}/bench-intake.XXXXXX")
 cd "$work"

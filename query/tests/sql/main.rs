@@ -13,35 +13,51 @@ mod incidents;
 mod log;
 mod sequences;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use backtrail_query::{MetricFilter, Rows, Session};
 use case::{Case, Query};
 
-/// Every case of every file, in the given order of arrival and in another, which must change nothing.
-#[tokio::test]
-async fn cases_hold_in_every_order_of_arrival() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    let (mut failures, mut checked) = (Vec::new(), 0);
-    for file in files {
-        let cases = case::parse(&std::fs::read_to_string(&file).unwrap());
-        assert!(!cases.is_empty(), "{} has no case", file.display());
-        for case in cases {
-            let found = check(&case).await;
-            failures.extend(
-                found.into_iter().map(|f| format!("{}: {}: {f}", file.display(), case.name)),
-            );
-            checked += 1;
+/// One test per file of cases, so that they run side by side.
+macro_rules! files {
+    ($($file:ident)*) => {
+        const FILES: &[&str] = &[$(stringify!($file)),*];
+        mod cases_hold_in_every_order_of_arrival {
+            $(#[tokio::test]
+            async fn $file() {
+                super::hold(stringify!($file)).await;
+            })*
         }
+    };
+}
+
+files!(classes corrections incidents instances records rollbacks rules sources);
+
+#[test]
+fn every_file_of_cases_is_a_test() {
+    let mut found: Vec<_> =
+        std::fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path()).collect();
+    found.sort();
+    let listed: Vec<_> = FILES.iter().map(|file| folder().join(format!("{file}.slt"))).collect();
+    assert_eq!(found, listed);
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+/// Every case of a file, in the given order of arrival and in another, which must change nothing.
+async fn hold(file: &str) {
+    let text = std::fs::read_to_string(folder().join(format!("{file}.slt"))).unwrap();
+    let cases = case::parse(&text);
+    assert!(!cases.is_empty(), "{file} has no case");
+    let mut failures = Vec::new();
+    for case in &cases {
+        let found = check(case).await;
+        failures.extend(found.into_iter().map(|f| format!("{}: {f}", case.name)));
     }
-    assert!(
-        failures.is_empty(),
-        "{} failures in {checked} cases\n\n{}",
-        failures.len(),
-        failures.join("\n\n")
-    );
+    let (failed, all) = (failures.len(), cases.len());
+    assert!(failures.is_empty(), "{failed} failures in {all} cases\n\n{}", failures.join("\n\n"));
 }
 
 /// Each view and metric of an almost empty log: none fails, and none invents a row of itself.
