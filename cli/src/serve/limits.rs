@@ -14,8 +14,8 @@ pub(super) const SILENCE_RETRY: Duration = Duration::from_mins(1);
 /// How often the quarantine is counted: a file that changed is read, at most some 80 MiB.
 pub(super) const QUARANTINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Connections at once: each takes some 40 KiB, and with TLS some 50 KiB more. A thousand
-/// newcomers a second leave each of them three seconds.
+/// Connections at once: each takes some 40 KiB, and with TLS some 50 KiB more. A thousand newcomers a second leave each of
+/// them three seconds.
 pub(super) const CONNECTIONS_MAX: usize = 3_072;
 
 /// With fewer places than this a server is not worth its start: each may be held for ten seconds by somebody who is silent.
