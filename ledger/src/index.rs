@@ -2,7 +2,8 @@
 //!
 //! The rows of the tail are in memory, those of segments in *runs*: files of sorted entries below `state/index/`, about
 //! consecutive rows, each of at least twice as many rows as the next. So there are at most as many as the log has doublings,
-//! and a filter for each says of nearly every new id, without reading, that it is not there.
+//! and a filter for each says of nearly every new id, without reading, that it is not there. A run is written beside appends,
+//! which find its ids in memory until it is there.
 //!
 //! Runs are made from the log and never believed against it. One that is missing, torn, damaged or of another history is made
 //! again when the ledger is opened; damage that shows up later makes the writer open it again; and a row that a run names is
@@ -11,7 +12,8 @@
 mod run;
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use backtrail_schemas::Event;
 
@@ -20,7 +22,7 @@ use crate::snapshot::frontier_at;
 use crate::storage::Storage;
 use crate::tlog::Frontier;
 use crate::tlog::hash::sha256;
-use run::{Entry, FOLDER, Heading, Run, entry};
+use run::{FOLDER, Heading, Plan, Run, entry};
 
 /// The first 16 bytes of SHA-256 of an event id.
 pub(crate) type Key = [u8; 16];
@@ -63,7 +65,9 @@ impl Keys {
 /// The index.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    runs: Vec<Run>,
+    runs: Vec<Arc<Run>>,
+    /// The run that is being written.
+    writing: Option<JoinHandle<Result<Run, Error>>>,
     /// The rows behind the runs.
     recent: HashMap<Key, u64>,
     /// The amendments among them that fill unknowns, by the event that they amend, in order.
@@ -94,8 +98,8 @@ impl Index {
             let path = run::path(&rows);
             files.retain(|other| *other != path);
             let root = frontier_at(store, rows.end)?.root();
-            if let Some(run) = Run::open(store, &Heading { origin, rows, root })? {
-                index.runs.push(run);
+            if let Some(run) = Run::open(store, &Heading { origin: origin.into(), rows, root })? {
+                index.runs.push(Arc::new(run));
             } else {
                 store.remove(&path)?;
                 repairs.push(format!("{path}: damaged; made again"));
@@ -174,39 +178,65 @@ impl Index {
         origin: &str,
         tree: &Frontier,
     ) -> Result<(), Error> {
-        let mut rows = self.covered()..tree.size();
-        let entries = self.take_before(rows.end);
-        let mut merged = Vec::new();
-        let short = |run: &Run, rows: &Range<u64>| {
-            run.rows().end - run.rows().start < 2 * (rows.end - rows.start)
-        };
-        while let Some(run) = self.runs.pop_if(|run| short(run, &rows)) {
-            rows.start = run.rows().start;
-            merged.push(run);
-        }
-        let heading = Heading { origin, rows, root: tree.root() };
-        self.runs.push(Run::write(store, &heading, &merged, entries)?);
-        merged.iter().try_for_each(|run| store.remove(&run::path(&run.rows())))
+        let run = self.plan(origin, tree).write(store)?;
+        self.take(store, run)
     }
 
-    /// The sorted entries of the rows in memory before `end`, which are no longer there then.
-    fn take_before(&mut self, end: u64) -> Vec<Entry> {
-        let mut entries = Vec::with_capacity(self.recent.len());
-        self.recent.retain(|key, seq| {
-            let stays = *seq >= end;
-            if !stays {
-                entries.push(entry(key, *seq, false));
+    /// Begins what [`Index::spill`] does, in a thread; [`Index::settle`] ends it.
+    pub(crate) fn spill_beside(&mut self, store: Arc<dyn Storage>, origin: &str, tree: &Frontier) {
+        let plan = self.plan(origin, tree);
+        self.writing = Some(thread::spawn(move || plan.write(&*store)));
+    }
+
+    /// Whether a run is being written.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Takes the run that was being written, if it is there; with `wait`, once it is.
+    pub(crate) fn settle(&mut self, store: &dyn Storage, wait: bool) -> Result<(), Error> {
+        let Some(writing) = self.writing.take_if(|writing| wait || writing.is_finished()) else {
+            return Ok(());
+        };
+        let ended = |_| Error::new(Kind::Reopen, "event ids could not be written");
+        let run = writing.join().map_err(ended)??;
+        self.take(store, run)
+    }
+
+    /// The run of the rows of `tree` that are in memory.
+    fn plan(&self, origin: &str, tree: &Frontier) -> Plan {
+        let mut rows = self.covered()..tree.size();
+        let first = self.runs.iter().rposition(|run| {
+            let long = run.rows().end - run.rows().start >= 2 * (rows.end - rows.start);
+            if !long {
+                rows.start = run.rows().start;
             }
-            stays
+            long
         });
-        self.amendments.retain(|key, rows| {
-            let before = rows.iter().filter(|seq| **seq < end);
-            entries.extend(before.map(|seq| entry(key, *seq, true)));
-            rows.retain(|seq| *seq >= end);
-            !rows.is_empty()
+        let old = self.runs[first.map_or(0, |at| at + 1)..].to_vec();
+        let before = |seq: &u64| *seq < rows.end;
+        let ids = self.recent.iter().filter(|(_, seq)| before(seq));
+        let mut new: Vec<_> = ids.map(|(key, seq)| entry(key, *seq, false)).collect();
+        for (key, amendments) in &self.amendments {
+            new.extend(
+                amendments.iter().filter(|seq| before(seq)).map(|seq| entry(key, *seq, true)),
+            );
+        }
+        Plan { heading: Heading { origin: origin.into(), rows, root: tree.root() }, old, new }
+    }
+
+    /// Goes on with a run that was written, in place of the rows in memory and the runs that went into it.
+    fn take(&mut self, store: &dyn Storage, run: Run) -> Result<(), Error> {
+        let rows = run.rows();
+        self.recent.retain(|_, seq| *seq >= rows.end);
+        self.amendments.retain(|_, amendments| {
+            amendments.retain(|seq| *seq >= rows.end);
+            !amendments.is_empty()
         });
-        entries.sort_unstable();
-        entries
+        let merged = self.runs.partition_point(|run| run.rows().start < rows.start);
+        let merged = self.runs.split_off(merged);
+        self.runs.push(Arc::new(run));
+        merged.iter().try_for_each(|run| store.remove(&run::path(&run.rows())))
     }
 
     /// Makes the runs unusable, so that they are made again: one of them named row `seq` for an event that it is not.
@@ -216,5 +246,15 @@ impl Index {
         let what =
             format!("`{FOLDER}` names row {seq} for an event that is another; it is made again");
         emptied.err().unwrap_or_else(|| Error::new(Kind::Retry, what))
+    }
+}
+
+impl Drop for Index {
+    /// Waits for the run that is being written: nobody may write it a second time meanwhile.
+    fn drop(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            // What became of it, the next start finds out.
+            let _ = writing.join();
+        }
     }
 }

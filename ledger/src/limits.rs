@@ -41,9 +41,9 @@ pub const COSIGNATURES_SEARCHED_MAX: usize = 64;
 /// The largest tree: positions are 64-bit signed integers in segments and at most 2^53 − 1 in leaves.
 pub const TREE_SIZE_MAX: u64 = (1 << 53) - 1;
 
-/// Unsealed rows at which a segment is sealed: eight row groups, which are encoded and read back while more rows come, and few
-/// more, which are encoded while nobody can append. A million events make fifteen files.
-pub const SEGMENT_ROWS: u64 = 8 * ROW_GROUP_ROWS as u64 + 2_048;
+/// Unsealed rows at which a segment is sealed: eight row groups, then rows that come while the last of them is encoded and read
+/// back, and a few that are encoded while nobody can append. A million events make fifteen files.
+pub const SEGMENT_ROWS: u64 = 8 * ROW_GROUP_ROWS as u64 + 2_304;
 
 /// Bytes of the tail's write-ahead log or vault at which it is sealed, however few rows it has: such a file is read whole when a
 /// ledger is opened, copied, or something in it is erased. Rows and deliveries of a usual length stay below.
@@ -52,8 +52,15 @@ pub const TAIL_BYTES_MAX: u64 = 80 << 20;
 /// Rows of the write-ahead log that are read back together: bounds the memory, at 64 KiB a row, to 64 MiB.
 pub const READ_BACK_ROWS: usize = 1_024;
 
+/// Full tiles, and the rows below them, that are written and read back before a head needs them: 1,024 rows, some 4 ms.
+pub const TILES_AHEAD: usize = 4;
+
 /// Rows of a row group of a segment: what is decoded to answer for one row.
 pub const ROW_GROUP_ROWS: usize = 8_192;
+
+/// Rows of the tail that are encoded at once, before it is sealed: as many as Parquet's writer takes at once, so that pages end where
+/// they end when whole row groups are given to it.
+pub const AHEAD_ROWS: u64 = 1_024;
 
 /// Entries of a block of the index of event ids: what is read to answer for one id. 256 are 6 KiB, less than two pages.
 pub const INDEX_BLOCK_ENTRIES: usize = 256;
@@ -121,4 +128,5 @@ const _: () = assert!(LEAF_BYTES_MAX < FRAME_BYTES_MAX && FRAME_BYTES_MAX < u32:
 const _: () = assert!(ADD_CHECKPOINT_BYTES_MAX < NOTE_BYTES_MAX);
 const _: () = assert!(ADD_CHECKPOINT_HASHES_MAX < PROOF_HASHES_MAX);
 const _: () = assert!(ROW_GROUP_ROWS as u64 <= SEGMENT_ROWS);
+const _: () = assert!((ROW_GROUP_ROWS as u64).is_multiple_of(AHEAD_ROWS));
 const _: () = assert!(SEGMENT_ROWS * (LEAF_BYTES_MAX as u64) < FILE_BYTES_MAX);

@@ -68,9 +68,10 @@ pub(crate) struct Log {
     pub(crate) people: People,
     pub(crate) index: Index,
     pub(crate) last_recorded: Option<Timestamp>,
-    /// The head that is published, and the compact range of its size.
+    /// The head that is published.
     pub(crate) published: Option<Checkpoint>,
-    pub(crate) published_frontier: Frontier,
+    /// The compact range of the rows that were read back from disk.
+    pub(crate) read_back: Frontier,
     pub(crate) cache: Cache,
 }
 

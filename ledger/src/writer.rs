@@ -3,7 +3,7 @@
 //! ```text
 //! append   check → compare → vault → write-ahead log, one fdatasync → acknowledge
 //! publish  tiles → read everything back → intend → sign → checkpoint
-//! seal     publish → segment, read back → new write-ahead log with the seal entry → publish → old one goes
+//! seal     publish → segment, read back → new write-ahead log with the seal entry → publish; later the old one goes
 //! open     lock → rebuild from disk, the repairs of the steps above → log what was repaired → publish
 //! ```
 //!
@@ -36,6 +36,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::error::{Error, Kind};
+use crate::index::Index;
 use crate::intake::people;
 use crate::key::{Signers, Vkey};
 use crate::limits::{CLOCK_GAP_US, CLOCK_STEP_US, SEAL_AGE_US};
@@ -173,6 +174,7 @@ impl Ledger {
     }
 
     fn rebuild(&mut self) -> Result<(), Error> {
+        self.log.index = Index::default();
         let recovered = recover::recover(&*self.store, &self.log.origin)?;
         self.log = recovered.log;
         self.ahead = None;
@@ -211,7 +213,7 @@ impl Ledger {
         self.guarded(|ledger| {
             ledger.seal_if_due()?;
             let head = ledger.publish_head(false)?;
-            ledger.spill_ids()?;
+            ledger.tidy()?;
             Ok(head)
         })
     }
@@ -223,7 +225,8 @@ impl Ledger {
     pub fn seal(&mut self) -> Result<(), Error> {
         self.guarded(|ledger| {
             ledger.seal_tail()?;
-            ledger.spill_ids()
+            ledger.tidy()?;
+            ledger.log.index.settle(&*ledger.store, true)
         })
     }
 

@@ -5,6 +5,7 @@
 //! row, with the highest bit set if the row is an amendment of that event.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use parquet::bloom_filter::Sbbf;
 
@@ -66,14 +67,14 @@ pub(super) fn rows_of(at: &str) -> Option<Range<u64>> {
 }
 
 /// What a run is about.
-pub(super) struct Heading<'a> {
-    pub(super) origin: &'a str,
+pub(super) struct Heading {
+    pub(super) origin: String,
     pub(super) rows: Range<u64>,
     /// The root of the first `rows.end` rows.
     pub(super) root: Hash,
 }
 
-impl Heading<'_> {
+impl Heading {
     fn text(&self) -> String {
         let Self { origin, rows, root } = self;
         format!("{FORMAT}\n{origin}\n{}\n{}\n{root}\n", rows.start, rows.end)
@@ -85,6 +86,47 @@ impl Heading<'_> {
 pub(super) struct Found {
     pub(super) row: Option<u64>,
     pub(super) amendments: Vec<u64>,
+}
+
+/// A run that is to be written: of these runs and new entries, in any order.
+pub(super) struct Plan {
+    pub(super) heading: Heading,
+    pub(super) old: Vec<Arc<Run>>,
+    pub(super) new: Vec<Entry>,
+}
+
+impl Plan {
+    /// Merges them. Durable when it returns.
+    pub(super) fn write(mut self, store: &dyn Storage) -> Result<Run, Error> {
+        self.new.sort_unstable();
+        let path = path(&self.heading.rows);
+        store.remove(&path)?;
+        let mut staged = Vec::new();
+        frame::push(&mut staged, frame::HEADER, self.heading.text().as_bytes());
+        store.create(&[(path.clone(), std::mem::take(&mut staged))])?;
+        let mut run = Run::empty(&self.heading);
+        let mut block = Vec::with_capacity(BLOCK_BYTES);
+        for entry in merge(store, &self.old, self.new) {
+            let entry = entry?;
+            run.take(&entry);
+            block.extend_from_slice(&entry);
+            if block.len() == BLOCK_BYTES {
+                frame::push(&mut staged, BLOCK, &block);
+                block.clear();
+            }
+            if staged.len() >= SCAN_BYTES {
+                store.append(&path, &staged)?;
+                staged.clear();
+            }
+        }
+        if !block.is_empty() {
+            frame::push(&mut staged, BLOCK, &block);
+        }
+        frame::push(&mut staged, END, &run.entries.to_be_bytes());
+        store.append(&path, &staged)?;
+        store.sync(&[&path])?;
+        Ok(run)
+    }
 }
 
 /// A run on disk, and what of it is in memory.
@@ -115,42 +157,6 @@ impl Run {
     /// The rows that it is about.
     pub(super) fn rows(&self) -> Range<u64> {
         self.rows.clone()
-    }
-
-    /// Merges `old` runs and sorted entries into the run of `heading`. Durable when it returns.
-    pub(super) fn write(
-        store: &dyn Storage,
-        heading: &Heading,
-        old: &[Self],
-        new: Vec<Entry>,
-    ) -> Result<Self, Error> {
-        let path = path(&heading.rows);
-        store.remove(&path)?;
-        let mut staged = Vec::new();
-        frame::push(&mut staged, frame::HEADER, heading.text().as_bytes());
-        store.create(&[(path.clone(), std::mem::take(&mut staged))])?;
-        let mut run = Self::empty(heading);
-        let mut block = Vec::with_capacity(BLOCK_BYTES);
-        for entry in merge(store, old, new) {
-            let entry = entry?;
-            run.take(&entry);
-            block.extend_from_slice(&entry);
-            if block.len() == BLOCK_BYTES {
-                frame::push(&mut staged, BLOCK, &block);
-                block.clear();
-            }
-            if staged.len() >= SCAN_BYTES {
-                store.append(&path, &staged)?;
-                staged.clear();
-            }
-        }
-        if !block.is_empty() {
-            frame::push(&mut staged, BLOCK, &block);
-        }
-        frame::push(&mut staged, END, &run.entries.to_be_bytes());
-        store.append(&path, &staged)?;
-        store.sync(&[&path])?;
-        Ok(run)
     }
 
     /// Reads the run of `heading`; `None` if it is not whole, or another one.
@@ -252,7 +258,7 @@ impl Run {
 /// The entries of all runs and the new ones, sorted.
 fn merge<'a>(
     store: &'a dyn Storage,
-    runs: &'a [Run],
+    runs: &'a [Arc<Run>],
     new: Vec<Entry>,
 ) -> impl Iterator<Item = Result<Entry, Error>> + 'a {
     let mut sources: Vec<Box<dyn Iterator<Item = Result<Entry, Error>> + 'a>> =

@@ -1,5 +1,5 @@
-//! Row groups of the tail that are encoded, and read back, before it is sealed: what is left for the seal itself, while nobody
-//! can append, is the last group and the footer.
+//! Rows of the tail that are encoded before it is sealed, in row groups that are read back once they are whole: what is left for
+//! the seal itself, while nobody can append, is the last few rows, reading the last group, and the footer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,24 +12,25 @@ use backtrail_schemas::rows::{Rows, to_batch};
 
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
-use crate::limits::{ROW_GROUP_ROWS, SEGMENT_ROWS};
+use crate::limits::{AHEAD_ROWS, ROW_GROUP_ROWS, SEGMENT_ROWS};
 use crate::log::Log;
 use crate::segment::read::Segment;
 use crate::segment::write::Writer;
 use crate::storage::Storage;
 use crate::wal;
 
-/// Rows of the tail, and where they lie.
-pub(super) struct Group {
+/// Consecutive rows of the tail, and where they lie.
+pub(super) struct Stretch {
     start: u64,
     path: String,
     bytes: Range<u64>,
 }
 
-/// A thread that encodes whole row groups of the tail and reads them back, and the row that it has been given up to.
+/// A thread that encodes rows of the tail, and the row that it has been given up to.
 pub(super) struct Ahead {
-    pub(super) next: u64,
-    give: SyncSender<Group>,
+    first: u64,
+    next: u64,
+    give: SyncSender<Stretch>,
     thread: JoinHandle<Result<Writer, Error>>,
 }
 
@@ -37,31 +38,42 @@ impl Ahead {
     /// Begins with the first row of the tail. Which columns are compressed is decided now: by those that have a value so far.
     pub(super) fn begin(store: Arc<dyn Storage>, log: &Log) -> Result<Self, Error> {
         let mut writer = Writer::new(&log.columns)?;
-        let (give, take): (_, Receiver<Group>) = sync_channel(GROUPS_MAX);
+        let (give, take): (_, Receiver<Stretch>) = sync_channel(STRETCHES_MAX);
         let thread = thread::spawn(move || {
-            for group in take {
-                writer.push(&group.batch(&*store)?)?;
-                if let Some(encoded) = writer.last_group()? {
-                    group.check(&*store, &encoded, 0)?;
+            let mut group: Option<Stretch> = None;
+            for rows in take {
+                writer.push(&rows.batch(&*store)?)?;
+                let group_so_far = match group.take() {
+                    Some(before) => before.and(&rows),
+                    None => rows,
+                };
+                match writer.last_group()? {
+                    Some(encoded) => group_so_far.check(&*store, &encoded, 0)?,
+                    None => group = Some(group_so_far),
                 }
             }
             Ok(writer)
         });
-        Ok(Self { next: log.first, give, thread })
+        Ok(Self { first: log.first, next: log.first, give, thread })
     }
 
-    /// Hands over the groups that are whole and durable. What does not fit into the queue stays for the next time.
+    /// Hands over rows that are durable. What does not fit into the queue stays for the next time.
     pub(super) fn go_on(&mut self, log: &Log) {
-        while log.committed - self.next >= ROW_GROUP_ROWS as u64 {
-            let rows = self.next..self.next + ROW_GROUP_ROWS as u64;
-            if self.give.try_send(Group::of(log, rows.clone())).is_err() {
+        while log.committed - self.next >= AHEAD_ROWS {
+            let rows = self.next..self.next + AHEAD_ROWS;
+            if self.give.try_send(Stretch::of(log, rows.clone())).is_err() {
                 return;
             }
             self.next = rows.end;
         }
     }
 
-    /// The writer with all groups up to `next`.
+    /// The row that is to be encoded next, and the first of its row group, which nobody has read back.
+    pub(super) fn next(&self) -> (u64, u64) {
+        (self.next, self.next - (self.next - self.first) % ROW_GROUP_ROWS as u64)
+    }
+
+    /// The writer with all rows up to the next.
     pub(super) fn finish(self) -> Result<Writer, Error> {
         drop(self.give);
         let gave_up = |_| Error::new(Kind::Reopen, "row groups of the tail could not be encoded");
@@ -69,13 +81,19 @@ impl Ahead {
     }
 }
 
-/// All groups of a full tail.
-const GROUPS_MAX: usize = SEGMENT_ROWS as usize / ROW_GROUP_ROWS;
+/// All of a full tail.
+const STRETCHES_MAX: usize = (SEGMENT_ROWS / AHEAD_ROWS) as usize;
 
-impl Group {
+impl Stretch {
     pub(super) fn of(log: &Log, rows: Range<u64>) -> Self {
         let path = log.wal.path().to_owned();
         Self { start: rows.start, path, bytes: log.tail_bytes(rows) }
+    }
+
+    /// These rows and the next ones.
+    fn and(mut self, next: &Self) -> Self {
+        self.bytes.end = next.bytes.end;
+        self
     }
 
     /// The rows, as they go into a segment.

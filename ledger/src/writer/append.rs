@@ -68,6 +68,7 @@ impl Ledger {
                 }
             }
             ledger.flush()?;
+            ledger.prepare_head()?;
             ledger.encode_ahead()?;
             Ok(receipts)
         })

@@ -9,7 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Kind};
 use crate::frame::Frames;
 use crate::key::sign_note;
-use crate::limits::{NOTE_SIGNATURES_MAX, READ_BACK_ROWS};
+use crate::limits::{NOTE_SIGNATURES_MAX, READ_BACK_ROWS, TILES_AHEAD};
 use crate::note::{Note, NoteSignature};
 use crate::state::{self, State};
 use crate::storage::Storage;
@@ -67,7 +67,8 @@ impl Ledger {
             return Ok(head);
         }
         // 1. Tiles. A crash here leaves tiles that nobody signed: the next run writes them again, or others.
-        self.write_tiles()?;
+        self.write_full_tiles()?;
+        self.write_partial_tiles()?;
         // 2. What is on disk must give the root that is about to be signed: a bit that flipped in memory or on its way
         //    would otherwise be signed for ever.
         self.read_back(&head)?;
@@ -89,7 +90,6 @@ impl Ledger {
             self.keep_note(head.size, note.as_bytes())?;
         }
         let before = self.log.published.replace(head.clone());
-        self.log.published_frontier = self.log.frontier.clone();
         // 5. A crash here leaves partial tiles of the head before: they are still true.
         self.remove_partials(before.map_or(0, |head| head.size), head.size)?;
         Ok(head)
@@ -169,12 +169,30 @@ impl Ledger {
         self.store.replace(&cosignatures_path(head.size), text.as_bytes())
     }
 
-    fn write_tiles(&mut self) -> Result<(), Error> {
+    /// Does what the next head would have to wait for. A crash here leaves tiles that nobody signed, as in a publication.
+    pub(super) fn prepare_head(&mut self) -> Result<(), Error> {
+        if self.log.full_tiles.len() < TILES_AHEAD {
+            return Ok(());
+        }
+        self.write_full_tiles()?;
+        self.read_back_rows()
+    }
+
+    fn write_full_tiles(&mut self) -> Result<(), Error> {
+        self.write_tiles(self.log.full_tiles.iter().cloned())?;
+        self.log.full_tiles.clear();
+        Ok(())
+    }
+
+    fn write_partial_tiles(&self) -> Result<(), Error> {
+        let partials = self.log.tiles.partials();
+        self.write_tiles(partials.map(|(name, hashes)| (name, tile::to_bytes(hashes))))
+    }
+
+    fn write_tiles(&self, tiles: impl Iterator<Item = (Tile, Vec<u8>)>) -> Result<(), Error> {
         let signed = self.log.published.as_ref().map_or(0, |head| head.size);
         let mut missing = Vec::new();
-        let partials =
-            self.log.tiles.partials().map(|(name, hashes)| (name, tile::to_bytes(hashes)));
-        for (name, bytes) in self.log.full_tiles.iter().cloned().chain(partials) {
+        for (name, bytes) in tiles {
             let path = name.path();
             match self.store.read_if_any(&path)? {
                 Some(there) if there == bytes => {}
@@ -190,25 +208,16 @@ impl Ledger {
                 None => missing.push((path, bytes)),
             }
         }
-        self.store.create(&missing)?;
-        self.log.full_tiles.clear();
-        Ok(())
+        self.store.create(&missing)
     }
 
     /// Recomputes the root of `head` from the bytes on disk, once from the rows and once from the tiles.
-    fn read_back(&self, head: &Checkpoint) -> Result<(), Error> {
-        let log = &self.log;
-        let mut frontier = log.published_frontier.clone();
-        for from in (frontier.size()..head.size).step_by(READ_BACK_ROWS) {
-            let range = log.tail_bytes(from..head.size.min(from + READ_BACK_ROWS as u64));
-            let bytes = self.store.read(log.wal.path(), range)?;
-            for frame in Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF) {
-                frontier.push(leaf_hash(frame.payload));
-            }
-        }
+    fn read_back(&mut self, head: &Checkpoint) -> Result<(), Error> {
+        self.read_back_rows()?;
+        let rows = &self.log.read_back;
         let tiles = TileReader::new(&*self.store, head.size);
-        if frontier.root() == head.root
-            && frontier.size() == head.size
+        if rows.root() == head.root
+            && rows.size() == head.size
             && root_of(head.size, &tiles)? == head.root
         {
             return Ok(());
@@ -217,6 +226,18 @@ impl Ledger {
             Kind::Reopen,
             format!("what was read back is not what was written; {} is not signed", head.size),
         ))
+    }
+
+    fn read_back_rows(&mut self) -> Result<(), Error> {
+        let log = &mut self.log;
+        for from in (log.read_back.size()..log.committed).step_by(READ_BACK_ROWS) {
+            let range = log.tail_bytes(from..log.committed.min(from + READ_BACK_ROWS as u64));
+            let bytes = self.store.read(log.wal.path(), range)?;
+            for frame in Frames::new(&bytes).filter(|frame| frame.kind == wal::LEAF) {
+                log.read_back.push(leaf_hash(frame.payload));
+            }
+        }
+        Ok(())
     }
 
     /// Records the head that is about to be signed. Heads never go back or sideways (invariant L5).

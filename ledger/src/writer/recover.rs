@@ -68,7 +68,7 @@ pub(super) fn empty_log(origin: &str, simulated: bool, vault_key: [u8; 32]) -> L
         index: Index::default(),
         last_recorded: None,
         published: None,
-        published_frontier: Frontier::default(),
+        read_back: Frontier::default(),
         cache: Cache::default(),
     }
 }
@@ -196,7 +196,7 @@ fn restore_tree(
         )));
     }
     log.first_frontier = log.frontier.clone();
-    log.published_frontier = log.frontier.clone();
+    log.read_back = log.frontier.clone();
     Ok(())
 }
 
@@ -423,7 +423,7 @@ fn restore_published(log: &mut Log, store: &dyn Storage, state: &State) -> Resul
     if frontier.root() != head.root {
         return Err(Error::tampered("`checkpoint` is not a head of this log"));
     }
-    log.published_frontier = frontier;
+    log.read_back = frontier;
     log.published = Some(head);
     Ok(())
 }

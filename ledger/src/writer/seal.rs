@@ -8,11 +8,11 @@ use std::thread;
 use bytes::Bytes;
 
 use super::Ledger;
-use super::ahead::{Ahead, Group, differs};
+use super::ahead::{Ahead, Stretch, differs};
 use super::publish::CHECKPOINT;
 use crate::error::{Error, Kind};
 use crate::journal::Journal;
-use crate::limits::ROW_GROUP_ROWS;
+use crate::limits::{AHEAD_ROWS, ROW_GROUP_ROWS};
 use crate::log::Cache;
 use crate::segment::read::Segment;
 use crate::segment::write::{Heading, Writer};
@@ -26,8 +26,9 @@ impl Ledger {
         if self.log.tail.len() < 2 {
             return Ok(());
         }
-        // Only the ids of one segment and of the tail are in memory.
-        self.spill_ids()?;
+        // Of the segments before, the ids of two at most stay in memory, and no write-ahead log.
+        self.log.index.settle(&*self.store, true)?;
+        self.tidy()?;
         // 1. The head that the segment carries; its note stays.
         self.publish_head(true)?;
         let rows = self.log.first..self.log.committed;
@@ -42,19 +43,20 @@ impl Ledger {
             fields.iter().map(|(key, text)| (*key, text.as_str())).collect();
         self.push_entry("segment_sealed", &seal.file, &fields)?;
         self.flush()?;
-        // 4. Only a published entry makes the old write-ahead log superfluous. A crash here leaves it: recovery removes it.
+        // 4. Only a published entry makes the old write-ahead log superfluous.
         self.publish_head(false)?;
-        self.remove_old_wal()
+        Ok(())
     }
 
-    /// Writes the event ids of sealed rows to disk, if that has not been done: apart from the seal, so that appends come in
-    /// between. A crash before it: the next start reads them from the segment.
-    pub(super) fn spill_ids(&mut self) -> Result<(), Error> {
+    /// What a seal leaves to be done, apart from it, so that appends come in between: the event ids of its rows go to disk, and
+    /// the old write-ahead log goes. A crash before it: the next start does both.
+    pub(super) fn tidy(&mut self) -> Result<(), Error> {
         let log = &mut self.log;
-        if log.index.covered() >= log.first {
-            return Ok(());
+        log.index.settle(&*self.store, false)?;
+        if log.index.covered() < log.first && !log.index.is_writing() {
+            log.index.spill_beside(Arc::clone(&self.store), &log.origin, &log.first_frontier);
         }
-        log.index.spill(&*self.store, &log.origin, &log.first_frontier)
+        self.remove_old_wal()
     }
 
     /// Goes on with a seal that a crash interrupted.
@@ -70,7 +72,7 @@ impl Ledger {
     fn write_segment(&self, rows: &Range<u64>, ahead: Option<Ahead>) -> Result<Seal, Error> {
         let path = segment::path(rows);
         if let Some(bytes) = self.store.read_if_any(&path)? {
-            if let Ok(seal) = self.check_segment(rows, rows.start, bytes) {
+            if let Ok(seal) = self.check_segment(rows, rows.start, bytes.into()) {
                 return Ok(seal);
             }
             self.store.remove(&path)?;
@@ -84,9 +86,9 @@ impl Ledger {
             frontier: &self.log.first_frontier,
             checkpoint: &note,
         };
-        let (next, mut writer) = match ahead {
-            Some(ahead) => (ahead.next, ahead.finish()?),
-            None => (rows.start, Writer::new(&self.log.columns)?),
+        let ((next, unread), mut writer) = match ahead {
+            Some(ahead) => (ahead.next(), ahead.finish()?),
+            None => ((rows.start, rows.start), Writer::new(&self.log.columns)?),
         };
         let (store, log) = (&*self.store, &self.log);
         // The next row group is decoded while the one before it is written.
@@ -96,26 +98,28 @@ impl Ledger {
                 let groups = (next..rows.end).step_by(ROW_GROUP_ROWS);
                 let mut batches = groups.map(|start| {
                     let end = rows.end.min(start + ROW_GROUP_ROWS as u64);
-                    Group::of(log, start..end).batch(store)
+                    Stretch::of(log, start..end).batch(store)
                 });
                 // Whoever takes them has given up after an error.
                 batches.try_for_each(|batch| give.send(batch))
             });
             take.iter().try_for_each(|batch| writer.push(&batch?))
         })?;
-        let file = [(path, writer.finish(&heading)?)];
-        self.store.create(&file)?;
-        // What is sealed is what the disk gives back.
-        let [(path, bytes)] = file;
-        if self.store.read_all(&path)? != bytes {
-            return Err(differs(rows.start));
-        }
-        self.check_segment(rows, next, bytes)
+        let bytes = Bytes::from(writer.finish(&heading)?);
+        thread::scope(|scope| {
+            let checked = scope.spawn(|| self.check_segment(rows, unread, bytes.clone()));
+            store.create(&[(path.clone(), bytes.to_vec())])?;
+            // What is sealed is what the disk gives back.
+            if store.read_all(&path)? != bytes {
+                return Err(differs(rows.start));
+            }
+            checked.join().expect("it does not panic")
+        })
     }
 
     /// The seal of a file, once its rows from `unread` on were found to be those of the tail (invariant L1).
-    fn check_segment(&self, rows: &Range<u64>, unread: u64, bytes: Vec<u8>) -> Result<Seal, Error> {
-        let segment = Segment::open(Bytes::from(bytes))?;
+    fn check_segment(&self, rows: &Range<u64>, unread: u64, bytes: Bytes) -> Result<Seal, Error> {
+        let segment = Segment::open(bytes)?;
         let mut groups = Vec::new();
         let mut seq = rows.start;
         for (at, group) in segment.metadata().row_groups().iter().enumerate() {
@@ -134,7 +138,7 @@ impl Ledger {
             let check = |from: usize| {
                 let mut some = groups.iter().skip(from).step_by(READERS);
                 some.try_for_each(|(at, rows)| {
-                    Group::of(log, rows.clone()).check(store, segment, *at)
+                    Stretch::of(log, rows.clone()).check(store, segment, *at)
                 })
             };
             let readers: Vec<_> =
@@ -145,9 +149,9 @@ impl Ledger {
         Ok(Seal::of(rows.clone(), segment.bytes(), meta_offset))
     }
 
-    /// Has row groups of the tail encoded that are whole by now.
+    /// Has rows of the tail encoded.
     pub(super) fn encode_ahead(&mut self) -> Result<(), Error> {
-        if self.log.committed - self.log.first < ROW_GROUP_ROWS as u64 {
+        if self.log.committed - self.log.first < AHEAD_ROWS {
             return Ok(());
         }
         let ahead = match self.ahead.take() {
