@@ -3,11 +3,13 @@
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use backtrail_ledger::{Kind, Ledger, Outcome, Snapshot, Submission};
-use backtrail_schemas::{Event, leaf};
+use backtrail_ledger::{Clock, InitOptions, Kind, Ledger, Outcome, Snapshot, Submission};
+use backtrail_schemas::{Event, Timestamp, leaf};
 
-use crate::support::{Folder, clock, copy, draft, files, of, signer, submission};
+use crate::support::{Folder, clock, copy, draft, files, of, received, signer, submission};
 
 /// Sealed in pieces of these sizes: the index has a run of all but the last, and one of that.
 const PIECES: [u64; 4] = [3, 4, 20, 6];
@@ -188,4 +190,36 @@ fn forged(bytes: &[u8]) -> Vec<u8> {
     let crc = crc32c::crc32c(&bytes[payload..end]).to_be_bytes();
     bytes[end..end + 4].copy_from_slice(&crc);
     bytes
+}
+
+/// A clock that says how many seconds went by since the first delivery was received.
+struct Seconds(AtomicI64);
+
+impl Clock for Seconds {
+    fn now(&self) -> Timestamp {
+        received(0).plus_seconds(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+}
+
+/// Each day's publication seals the day before and begins a run beside the appends; whatever is left of it, none is unknown.
+#[test]
+fn ids_are_known_while_their_run_is_written() {
+    let folder = Folder::new();
+    let dir = folder.ledger();
+    let clock = Arc::new(Seconds(AtomicI64::new(0)));
+    let mut ledger = Ledger::init(&dir, &InitOptions::default(), signer(), clock.clone()).unwrap();
+    for day in 1..=12 {
+        ledger.append((10 * day..10 * day + 10).map(submission).collect()).unwrap();
+        clock.0.fetch_add(24 * 3600 + 1, Ordering::Relaxed);
+        ledger.publish().unwrap();
+        if day % 4 == 0 {
+            drop(ledger);
+            ledger = Ledger::open(&dir, signer(), clock.clone()).unwrap();
+        }
+        let said = again(&mut ledger, 10..10 * day + 10);
+        assert!(said.iter().all(|one| matches!(one, Outcome::Duplicate { .. })), "{said:?}");
+    }
+    ledger.publish().unwrap();
+    assert!((1..12).contains(&runs(&dir).len()), "{:?}", runs(&dir));
+    assert_eq!(repairs(&dir), "");
 }
