@@ -28,16 +28,20 @@ start() {
   at=$(grep -o 'http://[0-9.:]*' log | head -1)
 }
 peak() { awk '/^VmHWM/ { print int($2 / 1024) " MiB" }' "/proc/$server/status"; }
+disk() { python3 "$here/bench_disk.py" 3; }
 rows() { "$backtrail" export events --ledger ledger 2> /dev/null | grep -c "\"native:default:$1-" || true; }
 
 start
 echo "== $seconds s of single deliveries, 64 connections"
+disk
 wrk -t2 -c64 -d"${seconds}s" -s "$here/bench_intake.lua" "$at" | tee load | grep '^answers'
 echo "memory at most $(peak)"
 
 echo "== $seconds s of single deliveries, 64 connections that wait ${pace} ms each time"
+disk
 ROUND=p PACE=$pace wrk -t2 -c64 -d"${seconds}s" -s "$here/bench_intake.lua" "$at" | tee paced | grep '^answers'
 echo "memory at most $(peak)"
+disk
 
 echo "== killed in the middle"
 ROUND=b wrk -t2 -c64 -d6s -s "$here/bench_intake.lua" "$at" > killed 2>&1 &

@@ -1,5 +1,7 @@
 //! Deliveries over HTTP with the real binary: who may send, what is answered, and what is in the log then.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 
 use backtrail_ledger::{TlogProof, Vkey, leaf_hash};
@@ -273,6 +275,17 @@ fn each_answer_has_its_status() {
     assert!(limited.clone().all(|(_, head, _)| head.contains("retry-after: 1")));
     drop(server);
     ok(dir.path(), ["verify", "ledger", "--vkey", "ledger.vkey"]);
+}
+
+/// A sender that reads only when it has sent everything: closed at once, it would see a reset, and many then drop the answer.
+#[test]
+fn a_refused_body_may_be_sent_to_its_end() {
+    let (_dir, server) = taking("");
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.write_all(&post("native", &[bearer()], &vec![b' '; 20_000_000])).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! From a socket to requests: who gets a place, how long it is kept, and how all of them end.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use super::http::{self, Shared};
 use super::limits::{
     CONNECTION_LIFE_S, CONNECTIONS_MAX, CONNECTIONS_MIN, FILES_KEPT, HEADER_BYTES_MAX, HEADERS_MAX,
-    HEADERS_PATIENCE_S, IDLE_PATIENCE_S, STOP_PATIENCE_S,
+    HEADERS_PATIENCE_S, IDLE_PATIENCE_S, LINGER, LINGER_BYTES, STOP_PATIENCE_S,
 };
 use super::share::{Guest, Part, Share};
 use super::tls::{self, Names};
@@ -158,13 +158,13 @@ impl Connection {
             asked.store(true, Ordering::Relaxed);
             visitor.place.moved();
             let (shared, visitor) = (Arc::clone(&self.shared), Arc::clone(&visitor));
-            async move {
+            Box::pin(async move {
                 let response = http::answer(&shared, &visitor, request.map(Body::new)).await;
                 visitor.place.moved();
                 Ok::<_, Infallible>(response)
-            }
+            })
         });
-        let connection = Builder::new()
+        let mut connection = Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(IDLE_PATIENCE_S))
             .max_headers(HEADERS_MAX)
@@ -172,7 +172,6 @@ impl Connection {
             // What is written is the body itself, with its part of the memory, and no copy of it.
             .writev(true)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
         let silent = async {
             sleep(Duration::from_secs(HEADERS_PATIENCE_S)).await;
             if asked.load(Ordering::Relaxed) {
@@ -180,13 +179,29 @@ impl Connection {
             }
         };
         tokio::select! {
-            _ = connection.as_mut() => return,
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
+                if ended.is_ok() {
+                    linger(connection.into_parts().io.into_inner()).await;
+                }
+                return;
+            }
             () = silent => return self.shared.closed("silent"),
             _ = self.stop.changed() => {}
             () = sleep(Duration::from_secs(CONNECTION_LIFE_S)) => {}
         }
         // The request under way is answered, and no other one is read.
-        connection.as_mut().graceful_shutdown();
+        Pin::new(&mut connection).graceful_shutdown();
         let _ = timeout(Duration::from_secs(STOP_PATIENCE_S), connection).await;
     }
+}
+
+/// Ends a connection whose client may still send a body that was refused: closed at once, the system would answer the rest
+/// with a reset, which overtakes the answer. *Source*: RFC 9112, section 9.6.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let drained = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    // A client that goes on sending has had its answer by now.
+    let _ = timeout(LINGER, drained).await;
 }

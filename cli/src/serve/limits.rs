@@ -49,6 +49,12 @@ pub(super) const IDLE_PATIENCE_S: u64 = 75;
 /// How long a connection may live, in seconds: whoever reads slower than a bundle in that time comes again.
 pub(super) const CONNECTION_LIFE_S: u64 = 300;
 
+/// How long what a client still sends is read and thrown away after its last answer: a few ways there and back.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// How much of it, in bytes: the rest of the largest body that a source takes unless it says otherwise.
+pub(super) const LINGER_BYTES: u64 = backtrail_ingest::limits::BODY_BYTES_MAX as u64;
+
 /// How long requests under way may take when the server stops, in seconds.
 pub(super) const STOP_PATIENCE_S: u64 = 10;
 
