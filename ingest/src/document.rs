@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use backtrail_schemas::{Delivery, Reject};
 use serde_json::{Value, json};
+use serde_saphyr::Error;
 
 use crate::node::reject;
 use crate::sources::otlp;
@@ -22,14 +23,16 @@ pub(crate) fn parse(delivery: &Delivery) -> Result<Document, Reject> {
         return Ok(Document { value: otlp::decoded(&delivery.body)?, yaml: false });
     }
     let body = unwrapped(delivery);
+    // Some tools begin a file with a byte order mark, which says nothing (RFC 8259, section 8.1).
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
     let start = body.iter().find(|b| !b.is_ascii_whitespace());
     match start {
         None => Err(reject("empty_body", "the body is empty")),
-        Some(b'{' | b'[') => match backtrail_schemas::json::parse(&body) {
+        Some(b'{' | b'[') => match backtrail_schemas::json::parse(body) {
             Ok(value) => Ok(Document { value, yaml: false }),
             Err(e) => Err(reject("bad_json", e.to_string())),
         },
-        Some(_) => Ok(Document { value: yaml(&body)?, yaml: true }),
+        Some(_) => Ok(Document { value: yaml(body)?, yaml: true }),
     }
 }
 
@@ -76,7 +79,16 @@ fn yaml(body: &[u8]) -> Result<Value, Reject> {
     let mut documents =
         serde_saphyr::from_multiple_with_options::<Value>(text, options).map_err(|e| {
             let place = e.location().map(|l| format!(" at line {}", l.line())).unwrap_or_default();
-            reject("bad_yaml", format!("neither JSON nor acceptable YAML{place}"))
+            let why = match e {
+                Error::DuplicateMappingKey { .. } => ": a key is there twice",
+                Error::Budget { .. }
+                | Error::AliasReplayLimitExceeded { .. }
+                | Error::AliasReplayStackDepthExceeded { .. } => {
+                    ": more aliases, levels or values than are read"
+                }
+                _ => "",
+            };
+            reject("bad_yaml", format!("neither JSON nor acceptable YAML{place}{why}"))
         })?;
     match documents.len() {
         0 => Err(reject("empty_body", "the body holds no document")),

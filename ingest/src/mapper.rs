@@ -257,10 +257,7 @@ fn name_of(who: &Identity) -> &str {
 }
 
 /// The reason with the file and line before it, on one line and of bounded length.
-///
-/// The folder is left out: the reason is logged for good, and the same file must give the same row wherever it lies.
 pub(crate) fn located(origin: &str, reason: &str) -> String {
-    let place = origin.rsplit('/').next().filter(|place| !place.is_empty());
-    let whole = place.map_or_else(|| reason.to_owned(), |place| format!("{place}: {reason}"));
+    let whole = if origin.is_empty() { reason.to_owned() } else { format!("{origin}: {reason}") };
     whole.chars().take(REASON_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -85,6 +85,11 @@ impl<'a> Node<'a> {
         self.elements(LIST_ELEMENTS_MAX)
     }
 
+    /// The elements of a list that must be there, if only empty.
+    pub(crate) fn required_items(&self) -> Result<Vec<Self>, Reject> {
+        if self.exists() { self.items() } else { Err(self.missing()) }
+    }
+
     fn elements(&self, max: usize) -> Result<Vec<Self>, Reject> {
         let list = match self.value {
             None => return Ok(Vec::new()),

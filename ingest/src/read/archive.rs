@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
 
-use super::Reader;
+use super::{Reader, Stop};
 use crate::error::Error;
 use crate::limits::{
     ARCHIVE_ENTRIES_MAX, EXPANSION_BYTES_FREE, EXPANSION_RATIO_MAX, REFUSED_BYTES_MAX,
@@ -12,7 +12,7 @@ use crate::limits::{
 
 impl<E: From<Error>> Reader<'_, E> {
     /// The files of a tar, in its order. Links and devices are no files; an archive inside is not opened.
-    pub(super) fn tar(&mut self, name: &str, reader: &mut dyn Read) -> Result<(), E> {
+    pub(super) fn tar(&mut self, name: &str, reader: &mut dyn Read) -> Result<(), Stop<E>> {
         let failed = |e| Error::reading(name, e);
         let mut archive = tar::Archive::new(reader);
         for (count, entry) in archive.entries().map_err(failed)?.enumerate() {

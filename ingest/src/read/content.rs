@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use super::{Beside, Reader};
+use super::{Beside, Reader, Stop};
 use crate::error::Error;
 use crate::limits::{BODY_BYTES_MAX, LINE_BYTES_MAX, REFUSED_BYTES_MAX};
 
@@ -14,7 +14,7 @@ impl<E: From<Error>> Reader<'_, E> {
         name: &str,
         reader: &mut dyn BufRead,
         beside: Option<Beside>,
-    ) -> Result<(), E> {
+    ) -> Result<(), Stop<E>> {
         let failed = |e| Error::reading(name, e);
         let lower = name.to_ascii_lowercase();
         let named = |suffixes: &[&str]| suffixes.iter().any(|s| lower.ends_with(s));
@@ -47,7 +47,12 @@ impl<E: From<Error>> Reader<'_, E> {
         }
     }
 
-    fn lines(&mut self, name: &str, reader: &mut dyn BufRead, head: Vec<Line>) -> Result<(), E> {
+    fn lines(
+        &mut self,
+        name: &str,
+        reader: &mut dyn BufRead,
+        head: Vec<Line>,
+    ) -> Result<(), Stop<E>> {
         let mut head = head.into_iter();
         for number in 1_u64.. {
             let next = match head.next() {
@@ -78,7 +83,7 @@ impl<E: From<Error>> Reader<'_, E> {
         reader: &mut dyn BufRead,
         begin: &[u8],
         beside: Option<Beside>,
-    ) -> Result<(), E> {
+    ) -> Result<(), Stop<E>> {
         let mut bytes = begin.to_vec();
         let room = (BODY_BYTES_MAX + 1).saturating_sub(bytes.len()) as u64;
         reader.take(room).read_to_end(&mut bytes).map_err(|e| Error::reading(name, e))?;

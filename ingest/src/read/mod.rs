@@ -1,8 +1,8 @@
 //! From paths to deliveries, one at a time and in order.
 //!
 //! Files are read as they lie; folders in byte order of their paths; archives in their own order. Nothing is sorted
-//! inside a file. What cannot be a delivery is handed on with the reason, never left out: only a file that cannot be
-//! read stops the reading.
+//! inside a file. What cannot be a delivery, such as a damaged archive, is handed on with the reason, never left out: only a
+//! path that is missing, or that the system does not read, stops the reading.
 
 mod archive;
 mod content;
@@ -70,10 +70,14 @@ pub fn deliveries<E: From<Error>>(
     let mut reader = Reader { source: source.filter(|s| *s != "auto").map(str::to_owned), sink };
     for path in paths {
         if path.as_os_str() == STDIN {
-            reader.stream("stdin", stdin, None)?;
+            reader.readable("stdin".to_owned(), stdin, None)?;
         } else {
             for file in files(path)? {
-                reader.file(&file)?;
+                let given = file == *path;
+                // What a row says of its file must be the same wherever the folder lies.
+                let below = if given { path.parent() } else { Some(path.as_path()) };
+                let name = below.and_then(|below| file.strip_prefix(below).ok()).unwrap_or(&file);
+                reader.file(&file, shown(name), given)?;
             }
         }
     }
@@ -136,15 +140,53 @@ struct Reader<'s, E> {
     sink: &'s mut dyn FnMut(Found) -> Result<(), E>,
 }
 
+/// Why a file is read no further.
+enum Stop<E> {
+    /// What is in it: why.
+    Damage(String),
+    /// Whoever takes what was read, or the system.
+    End(E),
+}
+
+impl<E: From<Error>> From<Error> for Stop<E> {
+    fn from(error: Error) -> Self {
+        let of_system = |e: &std::io::Error| e.raw_os_error().is_some();
+        match error {
+            Error::Unreadable { reason, source, .. } if !source.as_ref().is_some_and(of_system) => {
+                Self::Damage(reason)
+            }
+            error => Self::End(error.into()),
+        }
+    }
+}
+
 /// Headers that lie beside a body, or why they cannot be used.
 type Beside = Result<BTreeMap<String, String>, Reject>;
 
 impl<E: From<Error>> Reader<'_, E> {
-    fn file(&mut self, path: &Path) -> Result<(), E> {
-        let name = shown(path);
+    /// Reads a file of a folder, or one that is `given` itself: only that may be something else, which perhaps never ends.
+    fn file(&mut self, path: &Path, name: String, given: bool) -> Result<(), E> {
+        if !given && !path.is_file() {
+            let reason = "is no regular file".to_owned();
+            return self.refused(name, Vec::new(), "unreadable", reason);
+        }
         let beside = headers_beside(path).map(|headers| read_headers(&headers)).transpose()?;
-        let mut file = File::open(path).map_err(|e| Error::reading(&name, e))?;
-        self.stream(&name, &mut file, beside)
+        let mut file = File::open(path).map_err(|e| Error::reading(&shown(path), e))?;
+        self.readable(name, &mut file, beside)
+    }
+
+    /// Reads as far as it goes, and hands on why it goes no further.
+    fn readable(
+        &mut self,
+        name: String,
+        reader: &mut dyn Read,
+        beside: Option<Beside>,
+    ) -> Result<(), E> {
+        match self.stream(&name, reader, beside) {
+            Err(Stop::Damage(reason)) => self.refused(name, Vec::new(), "unreadable", reason),
+            Err(Stop::End(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Reads a file or standard input by what its name says of its form.
@@ -153,7 +195,7 @@ impl<E: From<Error>> Reader<'_, E> {
         name: &str,
         reader: &mut dyn Read,
         beside: Option<Beside>,
-    ) -> Result<(), E> {
+    ) -> Result<(), Stop<E>> {
         let lower = name.to_ascii_lowercase();
         let ends = |suffixes: &[&str]| suffixes.iter().any(|s| lower.ends_with(s));
         if ends(&[".tar.gz", ".tgz"]) {
@@ -174,7 +216,7 @@ impl<E: From<Error>> Reader<'_, E> {
         origin: String,
         mut bytes: Vec<u8>,
         beside: Option<Beside>,
-    ) -> Result<(), E> {
+    ) -> Result<(), Stop<E>> {
         let recorded = record::decode(&bytes);
         if recorded.is_none() && bytes.len() > BODY_BYTES_MAX {
             bytes.truncate(REFUSED_BYTES_MAX);
@@ -201,11 +243,21 @@ impl<E: From<Error>> Reader<'_, E> {
         };
         let source = delivery.source.clone().or_else(|| self.source.clone());
         let delivery = Delivery { origin, source, ..delivery };
-        (self.sink)(Found { delivery, mode, refused })
+        (self.sink)(Found { delivery, mode, refused }).map_err(Stop::End)
     }
 
     /// Hands on the beginning of what is too large to be a delivery, or is none.
     fn refuse(
+        &mut self,
+        origin: String,
+        body: Vec<u8>,
+        code: &'static str,
+        reason: String,
+    ) -> Result<(), Stop<E>> {
+        self.refused(origin, body, code, reason).map_err(Stop::End)
+    }
+
+    fn refused(
         &mut self,
         origin: String,
         body: Vec<u8>,

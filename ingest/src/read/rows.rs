@@ -10,7 +10,7 @@ use std::rc::Rc;
 use csv::{ByteRecord, ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
-use super::Reader;
+use super::{Reader, Stop};
 use crate::error::Error;
 use crate::limits::{LINE_BYTES_MAX, REFUSED_BYTES_MAX};
 
@@ -20,7 +20,7 @@ const DATA: &str = "data";
 impl<E: From<Error>> Reader<'_, E> {
     /// Reads a CSV file row by row, counted as a spreadsheet does. A row that is none is handed on with the reason and
     /// takes no other with it, except one without an end: where the next would begin is not known.
-    pub(super) fn rows(&mut self, name: &str, reader: &mut dyn BufRead) -> Result<(), E> {
+    pub(super) fn rows(&mut self, name: &str, reader: &mut dyn BufRead) -> Result<(), Stop<E>> {
         let left = Rc::new(Cell::new(LINE_BYTES_MAX));
         let bounded = Bounded { inner: reader, left: Rc::clone(&left) };
         let mut rows = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bounded);

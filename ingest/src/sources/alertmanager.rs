@@ -53,7 +53,7 @@ fn map(source: &'static str, body: &Value, delivery: &Delivery, context: &Contex
         Ok(facts) => facts,
         Err(reject) => return refused(reject),
     };
-    let alerts = match group.get("alerts").items() {
+    let alerts = match group.get("alerts").required_items() {
         Ok(alerts) => alerts,
         Err(reject) => return refused(reject),
     };

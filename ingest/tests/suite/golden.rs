@@ -14,15 +14,14 @@ use crate::support::{
 fn snapshot(file: &Path) -> (PathBuf, String) {
     let folder = crate_folder().join("tests");
     let relative = file.strip_prefix(folder.join("samples")).unwrap();
-    let prefix = format!("{}/", folder.join("samples").display());
+    let source = relative.parent().unwrap().display();
     let mut text = String::new();
     for one in found(file) {
-        let mut delivery = one.delivery;
-        delivery.origin = delivery.origin.replace(&prefix, "");
+        let delivery = one.delivery;
         let result = as_json(&mapped(&delivery));
         let _ = writeln!(
             text,
-            "{}\n{}",
+            "{source}/{}\n{}",
             delivery.origin,
             serde_json::to_string_pretty(&result).unwrap()
         );

@@ -60,11 +60,7 @@ pub(crate) fn found(path: &Path) -> Vec<read::Found> {
 /// Every sample delivery, each with its path below the samples folder.
 pub(crate) fn samples() -> Vec<(String, Delivery)> {
     let folder = crate_folder().join("tests/samples");
-    let named = |one: read::Found| {
-        let name =
-            one.delivery.origin.strip_prefix(&format!("{}/", folder.display())).unwrap().to_owned();
-        (name.clone(), Delivery { origin: name, ..one.delivery })
-    };
+    let named = |one: read::Found| (one.delivery.origin.clone(), one.delivery);
     found(&folder).into_iter().map(named).collect()
 }
 

@@ -57,6 +57,7 @@ fn map(body: &Value, delivery: &Delivery, context: &Context) -> Mapped {
     }
     let data = root.get("data");
     match data.items() {
+        Ok(_) if !data.exists() => refused(data.missing()),
         Ok(list) if list.is_empty() => ignored("an empty list"),
         Ok(list) => gathered(list.iter().map(|one| element(one, delivery, context))),
         Err(_) => element(&data, delivery, context),

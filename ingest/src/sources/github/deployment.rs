@@ -241,10 +241,6 @@ fn put_environment(draft: &mut Draft, name: Option<&str>, production: Option<boo
 fn put_run(draft: &mut Draft, node: &Node<'_>) -> Result<(), Reject> {
     let run = node.get("workflow_run");
     draft.event.put_some("pipeline_run_id", run.get("id").id()?);
-    let name = match run.get("name").text()? {
-        Some(name) => Some(name),
-        None => node.at(&["workflow", "name"]).text()?,
-    };
-    draft.event.put_some("pipeline", name);
+    draft.event.put_some("pipeline", workflow::pipeline(&run, &node.get("workflow"))?);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use backtrail_schemas::{Delivery, Draft, Reject};
 
 use super::Hook;
+use super::workflow::pipeline;
 use crate::facts::{When, put_text, put_tier};
 use crate::node::Node;
 
@@ -42,7 +43,7 @@ pub(super) fn decided(
         put_tier(&mut draft);
         draft.event.put("repository", hook.repository_url());
         draft.event.put("pipeline_run_id", run_id.as_str());
-        draft.event.put_some("pipeline", run.get("name").text()?);
+        draft.event.put_some("pipeline", pipeline(&run, &node.get("workflow"))?);
         draft.event.put_some("commit_sha", run.get("head_sha").text()?);
         draft.event.put_some("ref", run.get("head_branch").text()?);
         if phase != "requested" {

@@ -17,7 +17,7 @@ pub(super) fn run(node: &Node<'_>, hook: &Hook<'_>) -> Result<Mapped, Reject> {
         "completed" => &[Step::Ended],
         _ => return Err(action.unknown("unmapped_type", "is not an action of a run that is read")),
     };
-    facts(&run, steps, hook)
+    facts(&run, pipeline(&run, &node.get("workflow"))?, steps, hook)
 }
 
 /// One element of the REST list of runs: the same facts as far as the run has come.
@@ -29,7 +29,20 @@ pub(super) fn listed(node: &Node<'_>, hook: &Hook<'_>) -> Result<Mapped, Reject>
         "queued" | "requested" | "waiting" | "pending" => &[Step::Requested],
         _ => return Err(status.unknown("unknown_type", "is not a status of a run")),
     };
-    facts(node, steps, hook)
+    facts(node, pipeline(node, &node.get("workflow"))?, steps, hook)
+}
+
+/// The name of a run's workflow. A run's own `name` is that, too, unless the workflow has a `run-name:`: then it is the title of this
+/// one run, which may have anything in it, and the workflow's file stands for its name.
+pub(super) fn pipeline<'a>(run: &Node<'a>, workflow: &Node<'a>) -> Result<Option<&'a str>, Reject> {
+    if let Some(name) = workflow.get("name").text()? {
+        return Ok(Some(name));
+    }
+    let (name, title) = (run.get("name").text()?, run.get("display_title").text()?);
+    if name.is_some() && name != title {
+        return Ok(name);
+    }
+    Ok(run.get("path").text()?.and_then(|path| path.split('@').next()))
 }
 
 #[derive(Clone, Copy)]
@@ -39,14 +52,22 @@ enum Step {
     Ended,
 }
 
-fn facts(run: &Node<'_>, steps: &[Step], hook: &Hook<'_>) -> Result<Mapped, Reject> {
-    let named = run.get("name").text()?.and_then(Convention::read);
+fn facts(
+    run: &Node<'_>,
+    pipeline: Option<&str>,
+    steps: &[Step],
+    hook: &Hook<'_>,
+) -> Result<Mapped, Reject> {
+    let convention = pipeline.and_then(Convention::read);
     let mut drafts = Vec::new();
     for step in steps {
-        match &named {
+        match &convention {
             Some(convention) => drafts.extend(convention.drafts(run, *step, hook)?),
-            None => drafts.extend(check(run, *step, hook)?),
+            None => drafts.extend(check(run, pipeline, *step, hook)?),
         }
+    }
+    for draft in &mut drafts {
+        draft.event.put_some("pipeline", pipeline);
     }
     if drafts.is_empty() {
         return Ok(ignored("a run that did not begin yet, and deploys nothing by its name"));
@@ -67,7 +88,12 @@ pub(super) fn end(conclusion: &Node<'_>) -> Result<&'static str, Reject> {
 }
 
 /// A run that deploys nothing checks a commit.
-fn check(run: &Node<'_>, step: Step, hook: &Hook<'_>) -> Result<Option<Draft>, Reject> {
+fn check(
+    run: &Node<'_>,
+    pipeline: Option<&str>,
+    step: Step,
+    hook: &Hook<'_>,
+) -> Result<Option<Draft>, Reject> {
     let conclusion = run.get("conclusion");
     let phase = match step {
         Step::Requested => return Ok(None),
@@ -81,7 +107,7 @@ fn check(run: &Node<'_>, step: Step, hook: &Hook<'_>) -> Result<Option<Draft>, R
         },
     };
     let mut draft = draft(run, step, "verification", phase, hook)?;
-    draft.event.put_some("check_name", run.get("name").text()?);
+    draft.event.put_some("check_name", pipeline);
     if matches!(step, Step::Ended) {
         draft.event.put_some("check_result", conclusion.text()?);
     }
@@ -169,7 +195,6 @@ fn draft(
     let mut draft = hook.facts.draft(kind, phase, &key, when);
     draft.event.put("service", hook.repository_name());
     draft.event.put("repository", hook.repository_url());
-    draft.event.put_some("pipeline", run.get("name").text()?);
     draft.event.put("pipeline_run_id", run.get("id").required_id()?);
     draft.event.put_some("commit_sha", run.get("head_sha").text()?);
     draft.event.put_some("ref", run.get("head_branch").text()?);

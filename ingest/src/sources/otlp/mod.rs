@@ -83,7 +83,9 @@ fn looks(body: &Value) -> bool {
 fn map(body: &Value, _: &Delivery, context: &Context) -> Mapped {
     let resources = Node::root(body).get("resourceLogs");
     if !resources.exists() {
-        return ignored("no log records");
+        // An export without records is an empty object; traces and metrics may come to the same place.
+        let known = looks(body) || body.as_object().is_some_and(Map::is_empty);
+        return if known { ignored("no log records") } else { refused(resources.missing()) };
     }
     let all = each(&resources, &|resource| {
         let of_resource = attributes(&resource.get("resource"));
