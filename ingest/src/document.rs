@@ -82,6 +82,7 @@ fn yaml(body: &[u8]) -> Result<Value, Reject> {
             let why = match e {
                 Error::DuplicateMappingKey { .. } => ": a key is there twice",
                 Error::Budget { .. }
+                | Error::AliasError { .. }
                 | Error::AliasReplayLimitExceeded { .. }
                 | Error::AliasReplayStackDepthExceeded { .. } => {
                     ": more aliases, levels or values than are read"
@@ -111,6 +112,28 @@ mod tests {
         assert!(document.yaml);
         assert_eq!(document.value["items"], json!([{"a": 1}, {"b": "2"}]));
         assert_eq!(parse(&body(b"a: 1\n")).unwrap().value, json!({"a": 1}));
+    }
+
+    #[test]
+    fn a_byte_order_mark_says_nothing() {
+        assert_eq!(parse(&body("\u{feff}{\"a\":1}".as_bytes())).unwrap().value, json!({"a": 1}));
+        assert_eq!(parse(&body("\u{feff}a: 1\n".as_bytes())).unwrap().value, json!({"a": 1}));
+    }
+
+    #[test]
+    fn yaml_that_is_not_read_says_why() {
+        let nested = format!("{}x\n", "- ".repeat(5_000));
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..12 {
+            let one = format!("*a{}", n - 1);
+            bomb += &format!("a{n}: &a{n} [{one}, {one}, {one}, {one}]\n");
+        }
+        for (text, why) in
+            [("a: 1\na: 2\n", "twice"), (nested.as_str(), "levels"), (bomb.as_str(), "aliases")]
+        {
+            let refused = parse(&body(text.as_bytes())).err().unwrap();
+            assert!(refused.reason.contains(why), "{}", refused.reason);
+        }
     }
 
     #[test]

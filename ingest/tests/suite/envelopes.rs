@@ -21,6 +21,27 @@ fn records_say_how_it_is_known() {
     check_columns(COLUMNS);
 }
 
+/// A sender whose template was never set up loses nothing without being told.
+#[test]
+fn a_list_that_is_missing_is_not_an_empty_one() {
+    let outlined = |source: &str, body: &str| {
+        let (source, body) = (Some(source.to_owned()), body.as_bytes().to_vec());
+        let result = mapped(&Delivery { source, body, ..Delivery::default() });
+        assert_eq!(result.ignored.is_some(), result.rejects.is_empty());
+        result.rejects.first().map(|reject| reject.code.to_string())
+    };
+    for (source, empty) in [
+        ("alertmanager", r#"{"alerts":[]}"#),
+        ("grafana", r#"{"alerts":[]}"#),
+        ("datadog", r#"{"data":[]}"#),
+        ("otlp", "{}"),
+    ] {
+        let other = outlined(source, r#"{"title":"down","body":{"status":"failed"}}"#);
+        assert_eq!(other.as_deref(), Some("missing_field"), "{source}");
+        assert_eq!(outlined(source, empty), None, "{source}");
+    }
+}
+
 const TRAPS: &[Trap] = &[
     (
         "one bad record takes no other with it, and foreign ones are passed over",

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use backtrail_schemas::{Draft, Identity, Mapped, Timestamp};
+use backtrail_schemas::{Delivery, Draft, Identity, Mapped, Timestamp};
+use serde_json::{Value, json};
 
-use crate::support::ids;
+use crate::support::{crate_folder, ids, mapped};
 use crate::traps::{Columns, Trap, check_columns, check_traps, outline, result};
 
 #[test]
@@ -302,6 +303,37 @@ fn a_listed_deployment_ended_when_its_job_did() {
         .map(|d| d.event.timestamp("occurred_at").unwrap().to_string())
         .collect();
     assert_eq!(ended, ["2026-04-02T09:04:00.000000Z", "2026-04-02T09:04:01.900000Z"]);
+}
+
+/// With `run-name:` GitHub gives the run's title as its name, in which there may be people: it decides nothing and is in no column.
+#[test]
+fn the_title_of_a_run_is_not_the_name_of_its_workflow() {
+    let folder = crate_folder().join("tests/samples/github");
+    let body = std::fs::read(folder.join("workflow_run_failed.json")).unwrap();
+    let title = "Deploy to production";
+    let pipelines = |edit: &dyn Fn(&mut Value)| {
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        body["workflow_run"]["name"] = json!(title);
+        body["workflow_run"]["path"] = json!(".github/workflows/tests.yml@main");
+        edit(&mut body);
+        let source = Some("github".to_owned());
+        let body = body.to_string().into_bytes();
+        let drafts = mapped(&Delivery { source, body, ..Delivery::default() }).drafts;
+        let text = |draft: &Draft, column| draft.event.text(column).map(str::to_owned);
+        let mut said = drafts.iter().map(|d| (text(d, "kind"), text(d, "pipeline")));
+        let (kind, pipeline) = said.next().unwrap();
+        (kind.unwrap(), pipeline.unwrap())
+    };
+    let said = |kind: &str, name: &str| (kind.to_owned(), name.to_owned());
+    let titled = |body: &mut Value| body["workflow_run"]["display_title"] = json!(title);
+    assert_eq!(pipelines(&titled), said("verification", "Tests"));
+    let without_workflow = |body: &mut Value| {
+        titled(body);
+        body["workflow"] = Value::Null;
+    };
+    let file = said("verification", ".github/workflows/tests.yml");
+    assert_eq!(pipelines(&without_workflow), file);
+    assert_eq!(pipelines(&|body| body["workflow"] = Value::Null), said("deployment", title));
 }
 
 #[test]
