@@ -108,3 +108,19 @@ fn the_justfile_stays_small() {
         read("Justfile").lines().filter(|l| l.ends_with(':') && !l.starts_with([' ', '#'])).count();
     assert!((1..=12).contains(&recipes), "{recipes} recipes");
 }
+
+#[test]
+fn the_image_is_built_from_every_package_with_the_rust_of_the_tests() {
+    let manifest = read("Cargo.toml");
+    let value = |key: &str| -> Value {
+        let line = manifest.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(" = "));
+        serde_json::from_str(line.unwrap()).unwrap()
+    };
+    let rust = text(&value("rust-version"));
+    assert!(read("docs/deploy/Dockerfile").contains(&format!("\nFROM rust:{rust}-")), "{rust}");
+    let mut needed = vec!["Cargo.lock".to_owned(), "Cargo.toml".to_owned()];
+    needed.extend(value("members").as_array().unwrap().iter().map(text));
+    let ignore = read(".dockerignore");
+    let context: Vec<&str> = ignore.lines().filter_map(|l| l.strip_prefix('!')).collect();
+    assert_eq!(context, needed);
+}
