@@ -79,17 +79,7 @@ fn yaml(body: &[u8]) -> Result<Value, Reject> {
     let mut documents =
         serde_saphyr::from_multiple_with_options::<Value>(text, options).map_err(|e| {
             let place = e.location().map(|l| format!(" at line {}", l.line())).unwrap_or_default();
-            let why = match e {
-                Error::DuplicateMappingKey { .. } => ": a key is there twice",
-                Error::Budget { .. }
-                | Error::AliasError { .. }
-                | Error::AliasReplayLimitExceeded { .. }
-                | Error::AliasReplayStackDepthExceeded { .. } => {
-                    ": more aliases, levels or values than are read"
-                }
-                _ => "",
-            };
-            reject("bad_yaml", format!("neither JSON nor acceptable YAML{place}{why}"))
+            reject("bad_yaml", format!("neither JSON nor acceptable YAML{place}{}", why(&e)))
         })?;
     match documents.len() {
         0 => Err(reject("empty_body", "the body holds no document")),
@@ -98,8 +88,24 @@ fn yaml(body: &[u8]) -> Result<Value, Reject> {
     }
 }
 
+/// What is wrong, where its author can do something about it. The parser's own words would bring values into the log.
+fn why(error: &Error) -> &'static str {
+    match error {
+        Error::AliasError { error, .. } => why(error),
+        Error::DuplicateMappingKey { .. } => ": a key is there twice",
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            ": more aliases, levels or values than are read"
+        }
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn body(bytes: &[u8]) -> Delivery {
@@ -126,7 +132,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..12 {
             let one = format!("*a{}", n - 1);
-            bomb += &format!("a{n}: &a{n} [{one}, {one}, {one}, {one}]\n");
+            writeln!(bomb, "a{n}: &a{n} [{one}, {one}, {one}, {one}]").unwrap();
         }
         for (text, why) in
             [("a: 1\na: 2\n", "twice"), (nested.as_str(), "levels"), (bomb.as_str(), "aliases")]

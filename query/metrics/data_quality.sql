@@ -1,7 +1,8 @@
 -- metric: data_quality
--- shows:  what a reader should know about the data of the window: events recorded late, amended or backfilled,
---         deliveries in conflict or in quarantine, events that a poll found and no push told, ids that stand for two
---         things, incidents whose marks are out of order, without a start, in a circle of merges, or with no known cause
+-- shows:  what a reader should know about the data of the window: events recorded late, amended or backfilled, or dated
+--         more than two minutes after they were recorded (ahead), deliveries in conflict or in quarantine, events that
+--         a poll found and no push told, ids that stand for two things, incidents whose marks are out of order, without
+--         a start, in a circle of merges, or with no known cause
 -- unit:   count
 -- grain:  problem (dimension), in total and by service
 -- reads:  events, facts, missed_pushes, id_clashes, incidents, parameters (window_start, window_end, late_after_us)
@@ -16,7 +17,8 @@ with recorded as (
 stated as (
   select coalesce(f.service, '') as service, f.event_id, f.deployment_id, f.rollback_id, f.incident_id, f.change_id,
     f.backfilled,
-    epoch_us(f.recorded_at) - epoch_us(f.occurred_at) > p.late_after_us as late
+    epoch_us(f.recorded_at) - epoch_us(f.occurred_at) > p.late_after_us as late,
+    epoch_us(f.occurred_at) - epoch_us(f.recorded_at) > 120000000 as ahead
   from facts f
   cross join parameters p
   where f.recorded_at >= p.window_start and f.recorded_at < p.window_end
@@ -52,6 +54,8 @@ problems as (
   union all
   select service, 'late' from stated where late and not backfilled
   union all
+  select service, 'ahead' from stated where ahead
+  union all
   select service, 'backfilled' from stated where backfilled
   union all
   select service, 'ambiguous_id' from unclear
@@ -68,7 +72,7 @@ problems as (
 ),
 looked_for as (
   select problem
-  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('missed'), ('late'), ('backfilled'),
+  from (values ('conflict'), ('quarantined'), ('amended'), ('retracted'), ('missed'), ('late'), ('ahead'), ('backfilled'),
     ('ambiguous_id'), ('invalid_order'), ('clamped'), ('no_start'), ('merge_cycle'), ('unlinked')) as problems (problem)
 )
 select cast(null as text) as service, 'problem' as dimension, l.problem as dimension_value,

@@ -108,7 +108,7 @@ fn timeline_rows(
     let literal = incident.replace('\'', "''");
     Ok(runtime
         .block_on(session.sql(&format!(
-            "{TIMELINE} where incident_id = '{literal}' order by occurred_at, seq"
+            "{TIMELINE} where incident_id = '{literal}' order by position"
         )))?)
 }
 

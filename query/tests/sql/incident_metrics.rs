@@ -306,11 +306,14 @@ change.created 01T00:00 source=servicenow source_instance=emea change_id=CHG1 re
 change.created 01T00:00 source=servicenow source_instance=apac change_id=CHG1 recorded=01T00:00
 deployment.live 01T00:00 environment=staging deployment_id=d1 change_id=CHG1 recorded=01T00:00
 deployment.live 01T00:00 environment=staging deployment_id=d2 change_id=emea/CHG1 recorded=01T00:00
+deployment.live 01T00:02 environment=staging deployment_id=d3 recorded=01T00:00
+deployment.live 01T00:02:01 environment=staging deployment_id=d4 recorded=01T00:00
 ";
     check(
         history,
         &[
             ("data_quality/late", "value", "1.000000"),
+            ("data_quality/ahead", "value", "1.000000"),
             ("data_quality/invalid_order", "value", "1.000000"),
             ("data_quality/merge_cycle", "value", "1.000000"),
             ("data_quality/amended", "value", "1.000000"),
