@@ -106,10 +106,9 @@ fn timeline_rows(
     incident: &str,
 ) -> Result<backtrail_query::Rows, Failure> {
     let literal = incident.replace('\'', "''");
-    Ok(runtime
-        .block_on(session.sql(&format!(
-            "{TIMELINE} where incident_id = '{literal}' order by position"
-        )))?)
+    Ok(runtime.block_on(
+        session.sql(&format!("{TIMELINE} where incident_id = '{literal}' order by position")),
+    )?)
 }
 
 /// What a person reads of a timeline; `select *` has the rest.

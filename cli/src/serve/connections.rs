@@ -17,14 +17,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::http::{self, Shared};
 use super::limits::{
     CONNECTION_LIFE_S, CONNECTIONS_MAX, CONNECTIONS_MIN, FILES_KEPT, HEADER_BYTES_MAX, HEADERS_MAX,
-    HEADERS_PATIENCE_S, IDLE_PATIENCE_S, LINGER, LINGER_BYTES, STOP_PATIENCE_S,
+    HEADERS_PATIENCE_S, IDLE_PATIENCE_S, LINGER, LINGER_BYTES, LINGERING_MAX, STOP_PATIENCE_S,
 };
 use super::share::{Guest, Part, Share};
 use super::tls::{self, Names};
@@ -76,6 +76,7 @@ pub(super) async fn accept(
     // Each connection holds a sender: when there is none any more, the receiver says so.
     let (here, mut gone) = mpsc::channel::<Infallible>(1);
     let mut here = Some(here);
+    let lingering = Arc::new(Semaphore::new(LINGERING_MAX));
     loop {
         let accepted = tokio::select! {
             _ = stop.changed(), if here.is_some() => {
@@ -96,7 +97,8 @@ pub(super) async fn accept(
             shared.closed("full");
             continue;
         };
-        let connection = Connection { shared: Arc::clone(&shared), stop: stop.clone() };
+        let (shared, lingering) = (Arc::clone(&shared), Arc::clone(&lingering));
+        let connection = Connection { shared, lingering, stop: stop.clone() };
         let (here, tls) = (here.clone(), tls.clone());
         tokio::spawn(async move {
             connection.last(stream, tls, place).await;
@@ -107,6 +109,7 @@ pub(super) async fn accept(
 
 struct Connection {
     shared: Arc<Shared>,
+    lingering: Arc<Semaphore>,
     stop: watch::Receiver<()>,
 }
 
@@ -152,7 +155,10 @@ impl Connection {
         }
     }
 
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin>(mut self, stream: S, visitor: Visitor) {
+    async fn speak<S>(mut self, stream: S, visitor: Visitor)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (visitor, asked) = (Arc::new(visitor), AtomicBool::new(false));
         let service = service_fn(|request: hyper::Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
@@ -180,8 +186,9 @@ impl Connection {
         };
         tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
-                if ended.is_ok() {
-                    linger(connection.into_parts().io.into_inner()).await;
+                if let (Ok(()), Ok(turn)) = (ended, Arc::clone(&self.lingering).try_acquire_owned()) {
+                    // Its place is for others.
+                    tokio::spawn(linger(connection.into_parts().io.into_inner(), turn));
                 }
                 return;
             }
@@ -197,7 +204,7 @@ impl Connection {
 
 /// Ends a connection whose client may still send a body that was refused: closed at once, the system would answer the rest
 /// with a reset, which overtakes the answer. *Source*: RFC 9112, section 9.6.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, _turn: OwnedSemaphorePermit) {
     let drained = async {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await

@@ -21,7 +21,7 @@ pub(super) const CONNECTIONS_MAX: usize = 3_072;
 /// With fewer places than this a server is not worth its start: each may be held for ten seconds by somebody who is silent.
 pub(super) const CONNECTIONS_MIN: usize = 64;
 
-/// Open files that are no connections: the ledger's, eight of its local socket, those that are read from.
+/// Open files that have no place: the ledger's, eight of its local socket, those that are read from, and connections that end.
 pub(super) const FILES_KEPT: usize = 256;
 
 /// How long a connection that must make room takes to end, in milliseconds: what it computes is done by then.
@@ -51,6 +51,9 @@ pub(super) const CONNECTION_LIFE_S: u64 = 300;
 
 /// How long what a client still sends is read and thrown away after its last answer: a few ways there and back.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// How many connections end that way at once; others are closed at once.
+pub(super) const LINGERING_MAX: usize = 64;
 
 /// How much of it, in bytes: the rest of the largest body that a source takes unless it says otherwise.
 pub(super) const LINGER_BYTES: u64 = backtrail_ingest::limits::BODY_BYTES_MAX as u64;
