@@ -92,7 +92,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "id of the alert or incident, mark and its time",
         authentication: "none of its own; a static header",
         rollback: "not at all",
-        cannot_tell: "to the second when an incident was resolved; names of impacted services; its account",
+        cannot_tell: "to the second when an incident was resolved; names of impacted services; its account (configure `instance`)",
     },
     Source {
         name: "datadog",
@@ -100,7 +100,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "`$ID`; id of the record, mark and its time",
         authentication: "none of its own; a static header or basic",
         rollback: "explicit: a patch or a list names the deployment that put it right as a rollback",
-        cannot_tell: "when a rollback was noted; to the second when an incident became stable; deployments that failed",
+        cannot_tell: "when a rollback was noted; to the second when an incident became stable; deployments that failed; its organisation, outside of monitors (configure `instance`)",
     },
     Source {
         name: "servicenow",

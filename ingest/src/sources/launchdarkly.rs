@@ -122,7 +122,7 @@ fn flag(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
     let id = node.get("_id").required_id()?;
     let facts = Facts {
         source: MAPPER.name,
-        instance: node.get("_accountId").id()?.unwrap_or_else(|| "default".to_owned()),
+        instance: node.get("_accountId").id()?.unwrap_or_else(|| context.instance().to_owned()),
         event_id: Some(id.clone()),
         event_type: node.get("titleVerb").text()?.map(str::to_owned),
         context,
