@@ -82,7 +82,10 @@ fn what_is_sent_again_is_the_same_fact() {
         ("sentry/issue_created.json", "health/breached"),
         ("sentry/issue_unresolved.ndjson:1", "health/breached"),
         ("sentry/issue_resolved.ndjson:1", "health/recovered"),
+        ("sentry/metric_alert_critical.ndjson:1", "health/breached"),
+        ("sentry/metric_alert_warning.ndjson:1", "health/warning"),
         ("sentry/metric_alert_resolved.json", "health/recovered"),
+        ("sentry/metric_alert_resolved_undated.ndjson:1", "health/recovered"),
         ("sentry/event_alert.json", "health/breached"),
     ] {
         let first = sample(name);
@@ -90,5 +93,12 @@ fn what_is_sent_again_is_the_same_fact() {
         again.headers.insert("sentry-hook-timestamp".to_owned(), "1775219000".to_owned());
         again.headers.insert("request-id".to_owned(), "0b0b".to_owned());
         assert_eq!(ids(&first, which), ids(&again, which), "{name}");
+        // What opens again is another alert or issue, and so is what another event triggers.
+        let body = String::from_utf8(again.body).unwrap();
+        again.body = ["\"id\":", "\"id\": ", "\"event_id\": ", "\"event_id\":"]
+            .iter()
+            .fold(body, |body, key| body.replace(&format!("{key}\""), &format!("{key}\"9")))
+            .into_bytes();
+        assert!(ids(&first, which).is_disjoint(&ids(&again, which)), "{name}");
     }
 }
