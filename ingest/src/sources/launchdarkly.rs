@@ -17,8 +17,8 @@ pub(crate) const MAPPER: Mapper = Mapper { name: "launchdarkly", yaml: false, cl
 /// The action of who changes a flag without the approval that its environment requires.
 const BYPASS: &str = "bypassRequiredApproval";
 
-/// Actions on a flag that change nothing that is served. A request of approval is no change, and an entry says neither
-/// which request it is about nor how it was decided.
+/// Actions on a flag that change nothing that is served. A request of approval is no change, and an entry has no
+/// field for which request it is about nor for how it was decided (`AuditLogEntryRep` of LaunchDarkly's API).
 const QUIET: &[&str] = &[
     "updateName",
     "updateDescription",
