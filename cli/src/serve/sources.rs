@@ -96,8 +96,8 @@ impl SourceSection {
     /// A section that only describes a source, or how it is asked, opens nothing. An account is there to send or to be asked.
     fn may_send(&self) -> bool {
         let credentials = !self.secrets.is_empty() || !self.clients.is_empty();
-        let describes = self.source.is_none() && self.describes();
-        let described = self.rules.is_some() || self.poll.is_some() || describes;
+        let mapping_only = self.source.is_none() && self.describes();
+        let described = self.rules.is_some() || self.poll.is_some() || mapping_only;
         !described || self.scheme.is_some() || credentials
     }
 
