@@ -289,6 +289,10 @@ pub(crate) struct Ingest {
     /// stronger than `[sources.NAME] defaults`.
     #[arg(long = "default", value_name = "COLUMN=VALUE")]
     pub(crate) defaults: Vec<String>,
+    /// Whose the deliveries are that do not say it themselves: `source_instance`, and part of their event ids. It is stronger
+    /// than `[sources.NAME] instance`; that of one of several accounts brings its defaults and labels, too.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) instance: Option<String>,
     /// Show the events and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

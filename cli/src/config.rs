@@ -240,9 +240,24 @@ impl Config {
         }
     }
 
-    /// How the API of `source` is asked, if the config says.
-    pub(crate) fn poll(&self, source: &str) -> Option<&PollSection> {
-        self.sources.get(source)?.poll.as_ref()
+    /// The source that `[sources.name]` is about, or an account of.
+    pub(crate) fn source_of<'a>(&'a self, name: &'a str) -> &'a str {
+        self.sources.get(name).and_then(|section| section.source.as_deref()).unwrap_or(name)
+    }
+
+    /// How many sections are about `source` or its accounts.
+    pub(crate) fn accounts(&self, source: &str) -> usize {
+        self.sources.keys().filter(|name| self.source_of(name) == source).count()
+    }
+
+    /// The instance that `[sources.name]` is of, if the config says.
+    pub(crate) fn instance(&self, name: &str) -> Option<&str> {
+        self.sources.get(name)?.instance.as_deref()
+    }
+
+    /// How the API of the source or account `name` is asked, if the config says.
+    pub(crate) fn poll(&self, name: &str) -> Option<&PollSection> {
+        self.sources.get(name)?.poll.as_ref()
     }
 
     /// After how many seconds without a push `source` is silent, as it is written.

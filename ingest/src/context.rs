@@ -27,15 +27,21 @@ pub struct Context {
     pub defaults: Vec<(&'static str, String)>,
     /// What the shop's own labels and tags mean.
     pub labels: Labels,
-    /// What is configured for single sources, by name; [`Context::of`] puts it in place.
+    /// Whose the deliveries are that do not say it themselves: column `source_instance`, and part of each event id.
+    pub instance: Option<String>,
+    /// What is configured for single sources and accounts of theirs, by name; [`Context::of`] puts it in place.
     pub sources: Arc<BTreeMap<String, Settings>>,
     /// The sources that the user describes by rule files, besides those that are bundled.
     pub rules: Rules,
 }
 
-/// What a shop says of the deliveries of one source.
+/// What a shop says of the deliveries of one source, or of one account of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// The source. Settings under its own name count where no account is named.
+    pub source: String,
+    /// As [`Context::instance`], which is stronger and selects the account.
+    pub instance: Option<String>,
     /// As [`Context::defaults`], which are stronger.
     pub defaults: Vec<(&'static str, String)>,
     /// As [`Context::labels`], which they replace.
@@ -87,6 +93,7 @@ impl Context {
             simulated_clock: false,
             defaults: Vec::new(),
             labels: Labels::default(),
+            instance: None,
             sources: Arc::default(),
             rules: Rules::default(),
         }
@@ -94,14 +101,24 @@ impl Context {
 
     /// The context of the deliveries of `source`.
     pub(crate) fn of(&self, source: &str) -> Cow<'_, Self> {
-        let Some(settings) = self.sources.get(source) else { return Cow::Borrowed(self) };
+        let named = |s: &&Settings| s.source == source && s.instance == self.instance;
+        let account = self.instance.as_ref().and_then(|_| self.sources.values().find(named));
+        let Some(settings) = account.or_else(|| self.sources.get(source)) else {
+            return Cow::Borrowed(self);
+        };
         let stated = |name| self.defaults.iter().any(|(column, _)| *column == name);
         let weaker = settings.defaults.iter().filter(|(name, _)| !stated(*name)).cloned();
         Cow::Owned(Self {
             defaults: self.defaults.iter().cloned().chain(weaker).collect(),
             labels: settings.labels.clone(),
+            instance: self.instance.clone().or_else(|| settings.instance.clone()),
             ..self.clone()
         })
+    }
+
+    /// Whose a delivery is that does not say it itself.
+    pub(crate) fn instance(&self) -> &str {
+        self.instance.as_deref().unwrap_or("default")
     }
 
     /// What is configured for a column of the place.
@@ -115,28 +132,33 @@ impl Context {
         COLUMNS.iter().filter(|column| column.group == PLACE).map(|column| column.name)
     }
 
-    /// What is kept with a delivery that came another way than in a file, so that it can be mapped again as what it was.
-    pub fn reception(&self) -> Option<Reception> {
-        (self.mode != Mode::File).then(|| Reception {
+    /// What is kept with a delivery of `source` that came another way than in a file, or whose instance was told, so that it
+    /// can be mapped again as what it was.
+    pub fn reception(&self, source: &str) -> Option<Reception> {
+        let instance = self.of(source).instance.clone();
+        (self.mode != Mode::File || instance.is_some()).then(|| Reception {
             ingest_mode: self.mode.as_str().to_owned(),
             authn_method: self.authn_method.clone(),
             authn_verified: self.authn_verified,
             authn_key_id: self.authn_key_id.clone(),
+            instance,
         })
     }
 
     /// The context of a delivery that was received so; of one from a file, this one. A mode of a later version is that of a
     /// file: it claims the least.
     pub(crate) fn received(&self, reception: Option<&Reception>) -> Self {
+        let Some(r) = reception else { return self.clone() };
+        let instance = r.instance.clone().or_else(|| self.instance.clone());
         let known = [Mode::Push, Mode::Poll, Mode::Attested, Mode::Derived];
-        let mode = |r: &Reception| known.into_iter().find(|m| m.as_str() == r.ingest_mode);
-        match reception.and_then(|r| Some((mode(r)?, r))) {
-            None => self.clone(),
-            Some((mode, r)) => Self {
+        match known.into_iter().find(|m| m.as_str() == r.ingest_mode) {
+            None => Self { instance, ..self.clone() },
+            Some(mode) => Self {
                 mode,
                 authn_method: r.authn_method.clone(),
                 authn_verified: r.authn_verified,
                 authn_key_id: r.authn_key_id.clone(),
+                instance,
                 ..self.clone()
             },
         }

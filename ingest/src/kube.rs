@@ -108,7 +108,7 @@ pub(crate) fn facts<'c>(
 ) -> Result<Facts<'c>, Reject> {
     Ok(Facts {
         source,
-        instance: "default".to_owned(),
+        instance: context.instance().to_owned(),
         event_id: node.at(&["metadata", "resourceVersion"]).id()?,
         event_type: Some(kind.to_owned()),
         context,

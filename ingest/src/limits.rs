@@ -80,6 +80,9 @@ pub const POINTER_STEPS_MAX: usize = 32;
 /// The longest name of a source, in bytes: it is in every row and begins every event id.
 pub const SOURCE_NAME_BYTES_MAX: usize = 40;
 
+/// The longest configured name of an instance, in bytes: it is in every row, and before ids that clash.
+pub const INSTANCE_BYTES_MAX: usize = 128;
+
 /// What the ledger may add to a leaf, in bytes: a pseudonym with its column name, and a commitment with its own.
 pub const LEAF_BYTES_PER_PERSON: usize = 64;
 /// See [`LEAF_BYTES_PER_PERSON`]: `"backout_plan_commitment":"hmac-sha256:<64 hex>",`.

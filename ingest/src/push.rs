@@ -18,7 +18,8 @@ const LINES: &[&str] = &["application/x-ndjson", "application/ndjson", "applicat
 ///
 /// `delivery.source` is the source that was authenticated: nothing in the body makes it another.
 pub fn submissions(delivery: Delivery, context: &Context) -> Vec<Submission> {
-    let delivery = Delivery { reception: context.reception(), ..delivery };
+    let reception = context.reception(delivery.source.as_deref().unwrap_or_default());
+    let delivery = Delivery { reception, ..delivery };
     let kind = delivery.header("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !LINES.contains(&kind.as_str()) {

@@ -92,7 +92,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "id of the alert or incident, mark and its time",
         authentication: "none of its own; a static header",
         rollback: "not at all",
-        cannot_tell: "to the second when an incident was resolved; names of impacted services; its account",
+        cannot_tell: "to the second when an incident was resolved; names of impacted services; its account (configure `instance`)",
     },
     Source {
         name: "datadog",
@@ -100,7 +100,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "`$ID`; id of the record, mark and its time",
         authentication: "none of its own; a static header or basic",
         rollback: "explicit: a patch or a list names the deployment that put it right as a rollback",
-        cannot_tell: "when a rollback was noted; to the second when an incident became stable; deployments that failed",
+        cannot_tell: "when a rollback was noted; to the second when an incident became stable; deployments that failed; its organisation, outside of monitors (configure `instance`)",
     },
     Source {
         name: "servicenow",
@@ -124,7 +124,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "`_id`, flag and environment",
         authentication: "HMAC-SHA256 in X-LD-Signature, without a time",
         rollback: "not at all; a kill switch is named by its tag",
-        cannot_tell: "which service a flag is about, unless a tag names it; which variants were served; who approved a change, and which request that was",
+        cannot_tell: "which service a flag is about, unless a tag names it; which variants were served; approvals: an entry has no field for the request that it is about nor for the decision, so requests and reviews are ignored (state them with `emit`)",
     },
     Source {
         name: "gitlab",
@@ -188,7 +188,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "uid, template, phase of a canary and when it began (of a failure without the template); namespace, name, checksum, message and time of a webhook",
         authentication: "none of its own; a secret in the address",
         rollback: "explicit: phase Failed, and the messages `Rolling back` and `Canary failed!`",
-        cannot_tell: "version labels, unless the webhook's metadata names them; that a canary and its webhooks tell of one release, unless it failed (use one of the two); which metric a canary failed by; the template that serves, where it uses configurations; of a canary whose template changed while it was tried, when the second trial began; when gates were called, unless their arrival is recorded",
+        cannot_tell: "version labels, unless the webhook's metadata names them; that a canary and its webhooks tell of one release, unless it failed, so that successful ones double (use one of the two); that what failed is what had begun: nothing that Flagger sends from beginning to end tells one trial of a template from the next, so that the beginning stays in progress beside the failed deployment; which metric a canary failed by; the template that serves, where it uses configurations; of a canary whose template changed while it was tried, when the second trial began; when gates were called, unless their arrival is recorded",
     },
     Source {
         name: "flux",

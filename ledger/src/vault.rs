@@ -470,6 +470,9 @@ fn reception_json(reception: &Reception) -> Json {
     map.insert("authn_method".into(), reception.authn_method.clone().into());
     map.insert("authn_verified".into(), reception.authn_verified.into());
     map.insert("ingest_mode".into(), reception.ingest_mode.clone().into());
+    if let Some(instance) = &reception.instance {
+        map.insert("instance".into(), instance.clone().into());
+    }
     sorted(map)
 }
 
@@ -479,6 +482,7 @@ fn reception_of(map: &mut Map<String, Json>) -> Option<Reception> {
         authn_method: text(map, "authn_method")?,
         authn_verified: map.remove("authn_verified")?.as_bool()?,
         authn_key_id: text(map, "authn_key_id"),
+        instance: text(map, "instance"),
     })
 }
 

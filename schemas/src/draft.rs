@@ -17,7 +17,7 @@ pub struct Delivery {
     pub headers: BTreeMap<String, String>,
     /// The raw body.
     pub body: Vec<u8>,
-    /// How it reached us and who vouched for it; `None` for what was read from a file.
+    /// How it reached us and who vouched for it; `None` for what was read from a file and of which nothing was said.
     pub reception: Option<Reception>,
     /// Where it was read from, for messages: a file and line.
     pub origin: String,
@@ -26,7 +26,7 @@ pub struct Delivery {
 /// How a delivery reached us and who vouched for it: the columns of the same names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reception {
-    /// `push` or `poll`.
+    /// `push` or `poll`; `file` only with an instance.
     pub ingest_mode: String,
     /// How it was authenticated, such as `hmac-sha256`.
     pub authn_method: String,
@@ -34,6 +34,8 @@ pub struct Reception {
     pub authn_verified: bool,
     /// Which of the live secrets it was.
     pub authn_key_id: Option<String>,
+    /// Whose it is where it does not say so itself, if the receiver was told: `source_instance`.
+    pub instance: Option<String>,
 }
 
 impl Delivery {

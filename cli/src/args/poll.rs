@@ -6,7 +6,7 @@ use super::{CountsFormat, KeyArg};
 
 #[derive(Debug, Args)]
 pub(crate) struct Poll {
-    /// The source: github, gitlab, pagerduty, servicenow, datadog, sentry.
+    /// The source: github, gitlab, pagerduty, servicenow, datadog, sentry; or an account of one, as the config names it.
     pub(crate) source: String,
     /// Changes since this date or instant; by default since an hour before the end of the last poll.
     #[arg(long, value_name = "DATE|TIME")]

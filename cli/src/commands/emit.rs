@@ -50,7 +50,7 @@ pub(crate) fn emit(global: &Global, args: &Emit) -> Result<(), Failure> {
     };
     let config = Config::read(global)?;
     let context = Context::attested(mapping::context(&config, &[])?);
-    delivery.reception = context.reception();
+    delivery.reception = context.reception("native");
     let mapped = map(&delivery, &context);
     if let Some(reject) = mapped.rejects.first() {
         return Err(Failure::new(USAGE, format_args!("{}: {}", reject.code, reject.reason))

@@ -26,7 +26,8 @@ pub(crate) fn ingest(global: &Global, args: &Ingest) -> Result<(), Failure> {
     let config = Config::read(global)?;
     let context = mapping::context(&config, &args.rules.rules)?;
     check_source(&args.source, &context.rules)?;
-    let context = Context { defaults: defaults(&args.defaults)?, ..context };
+    let instance = args.instance.as_deref().map(mapping::instance).transpose()?;
+    let context = Context { defaults: defaults(&args.defaults)?, instance, ..context };
     if args.dry_run {
         return dry_run(args, context);
     }

@@ -53,7 +53,7 @@ pub(crate) fn poll(
 ) -> Result<Option<Done>, Failure> {
     let access = asked.access()?;
     let silent_after_s = silence::limit(asked.source, asked.config.silent_after_s(asked.source))?;
-    let (kept, mut cursor) = Kept::open(asked.dir, access.api.source)?;
+    let (kept, mut cursor) = Kept::open(asked.dir, asked.source)?;
     let clock = SystemClock::default();
     let now = clock.now();
     let Some(walk) = asked.walk(&cursor, &access, now)? else { return Ok(None) };
@@ -81,6 +81,7 @@ pub(crate) fn poll(
         now,
         silent_after_s,
         since,
+        alone: asked.config.accounts(access.api.source) == 1,
     };
     let told = question.conclude(&mut *ledger, &read)?;
     read.totals.checkpoint = Some(ledger.publish()?.size);
@@ -103,7 +104,7 @@ pub(crate) fn preview(
     show: &mut dyn FnMut(&Mapped) -> Result<(), Failure>,
 ) -> Result<Option<backtrail_ingest::Totals>, Failure> {
     let access = asked.access()?;
-    let (_kept, cursor) = Kept::open(asked.dir, access.api.source)?;
+    let (_kept, cursor) = Kept::open(asked.dir, asked.source)?;
     let clock = SystemClock::default();
     let now = clock.now();
     let Some(window) = cursor.window(asked.since, asked.until, now)? else { return Ok(None) };
@@ -115,7 +116,7 @@ pub(crate) fn preview(
 
 impl Poll<'_> {
     fn access(&self) -> Result<Access, Failure> {
-        let Some(api) = sources::api(self.source) else {
+        let Some(api) = sources::api(self.config.source_of(self.source)) else {
             let near = nearest(self.source, sources::names());
             let names: Vec<&str> = sources::names().collect();
             return Err(Failure::new(
@@ -124,12 +125,12 @@ impl Poll<'_> {
             )
             .hint(format_args!("did you mean {near}? There are {}", names.join(", "))));
         };
-        let section = self.config.poll(api.source).ok_or_else(|| {
-            Failure::new(NO_INPUT, format_args!("the config has no [sources.{}.poll]", api.source))
+        let section = self.config.poll(self.source).ok_or_else(|| {
+            Failure::new(NO_INPUT, format_args!("the config has no [sources.{}.poll]", self.source))
                 .hint("docs/polling.md has an example for each source")
         })?;
         let mapped = mapping::context(self.config, &[])?;
-        let labels = mapped.sources.get(api.source).map_or(&mapped.labels, |own| &own.labels);
+        let labels = mapped.sources.get(self.source).map_or(&mapped.labels, |own| &own.labels);
         section.access(api, self.config.base(), &labels.incident)
     }
 
@@ -141,6 +142,7 @@ impl Poll<'_> {
             authn_method: if verified { "tls" } else { "none" }.to_owned(),
             authn_verified: verified,
             simulated_clock,
+            instance: self.config.instance(self.source).map(str::to_owned),
             ..mapping::context(self.config, &[])?
         })
     }

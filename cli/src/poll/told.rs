@@ -44,6 +44,8 @@ pub(super) struct Question<'a> {
     pub(super) silent_after_s: Option<i64>,
     /// Rows from here on were not judged yet.
     pub(super) since: u64,
+    /// Whether no other account of the source is configured: a count or an all-clear is about the whole source.
+    pub(super) alone: bool,
 }
 
 impl Question<'_> {
@@ -53,7 +55,7 @@ impl Question<'_> {
         let silent = last_push.zip(self.silent_after_s);
         let silent = silent.filter(|(at, limit_s)| silence::is_silent(*at, *limit_s, self.now));
         let mut drafts = Vec::new();
-        if read.counted && read.totals.quarantined == 0 {
+        if self.alone && read.counted && read.totals.quarantined == 0 {
             drafts.extend(days(self.window).map(|day| {
                 let count = read.facts.get(&day.from).copied().unwrap_or(0);
                 self.draft("manifest", day, Some(count), Vec::new())
@@ -74,7 +76,8 @@ impl Question<'_> {
             let silence = Window { from: at, until: self.now };
             drafts.push(self.draft("source_silent", silence, None, Vec::new()));
         }
-        if missed.is_empty() && silent.is_none() && read.totals.quarantined == 0 {
+        let clear = missed.is_empty() && silent.is_none() && read.totals.quarantined == 0;
+        if self.alone && clear {
             drafts.push(self.draft("reconciled", self.window, None, Vec::new()));
         }
         let mut said: Vec<&'static str> = Vec::new();
@@ -114,7 +117,7 @@ impl Question<'_> {
     ) -> Draft {
         let said = Statement {
             source: self.access.api.source,
-            instance: &self.access.address,
+            instance: self.context.instance.as_deref().unwrap_or(&self.access.address),
             phase,
             from: window.from,
             until: window.until,
@@ -139,7 +142,7 @@ impl Question<'_> {
             received_at: Some(self.now),
             source: Some(self.access.api.source.to_owned()),
             body: body.to_string().into_bytes(),
-            reception: self.context.reception(),
+            reception: self.context.reception(self.access.api.source),
             ..Delivery::default()
         };
         let mapped = Mapped { drafts, ..Mapped::default() };

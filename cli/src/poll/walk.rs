@@ -180,7 +180,7 @@ impl<'a> Reading<'a> {
             received_at: Some(self.now),
             source: Some(self.access.api.source.to_owned()),
             body,
-            reception: self.context.reception(),
+            reception: self.context.reception(self.access.api.source),
             origin: [list.name, place.of.as_str()].join(" ").trim_end().to_owned(),
             ..Delivery::default()
         };

@@ -43,11 +43,16 @@ enum Known {
 }
 
 impl Silences {
+    /// Those of `endpoints`; of several accounts of one source the shortest limit counts.
     pub(super) fn of(endpoints: &BTreeMap<String, Endpoint>) -> Self {
-        let watched = |e: &Endpoint| {
-            Some((e.name, Watched { limit_s: e.silent_after_s?, heard: AtomicBool::new(false) }))
-        };
-        Self { watched: endpoints.values().filter_map(watched).collect() }
+        let mut watched = BTreeMap::new();
+        for (name, limit_s) in endpoints.values().filter_map(|e| Some((e.name, e.silent_after_s?)))
+        {
+            let new = || Watched { limit_s, heard: AtomicBool::new(false) };
+            let one: &mut Watched = watched.entry(name).or_insert_with(new);
+            one.limit_s = one.limit_s.min(limit_s);
+        }
+        Self { watched }
     }
 
     /// Notes that the log got an event that `source` pushed.
@@ -159,7 +164,7 @@ impl Log {
             received_at: Some(now),
             source: Some(source.to_owned()),
             body: serde_json::json!({ "silent_since": since.to_string() }).to_string().into_bytes(),
-            reception: context.reception(),
+            reception: context.reception(source),
             ..Delivery::default()
         };
         let mapped = Mapped { drafts: vec![statement(&said, &context)], ..Mapped::default() };

@@ -16,10 +16,14 @@ use crate::poll::PollSection;
 use crate::session::nearest;
 use crate::silence;
 
-/// One `[sources.NAME]`; NAME is a source of `backtrail sources`.
+/// One `[sources.NAME]`; NAME is a source of `backtrail sources`, or an account of `source`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceSection {
+    /// The source of which NAME is an account.
+    pub(crate) source: Option<String>,
+    /// Whose deliveries are that do not say it themselves.
+    pub(crate) instance: Option<String>,
     scheme: Option<String>,
     #[serde(default)]
     secrets: Vec<SecretSection>,
@@ -89,16 +93,17 @@ pub(super) fn secret_headers(config: &Config) -> BTreeSet<String> {
 }
 
 impl SourceSection {
-    /// A section that only describes a source, or how it is asked, opens nothing.
+    /// A section that only describes a source, or how it is asked, opens nothing. An account is there to send or to be asked.
     fn may_send(&self) -> bool {
         let credentials = !self.secrets.is_empty() || !self.clients.is_empty();
-        let described = self.rules.is_some() || self.poll.is_some() || self.describes();
+        let mapping_only = self.source.is_none() && self.describes();
+        let described = self.rules.is_some() || self.poll.is_some() || mapping_only;
         !described || self.scheme.is_some() || credentials
     }
 
     /// Whether it says how deliveries are mapped.
     pub(crate) fn describes(&self) -> bool {
-        !self.defaults.is_empty() || self.labels.is_some()
+        !self.defaults.is_empty() || self.labels.is_some() || self.instance.is_some()
     }
 
     fn endpoint(
@@ -110,15 +115,16 @@ impl SourceSection {
     ) -> Result<Endpoint, Failure> {
         let wrong = |what: &str| Failure::new(BAD_INPUT, format_args!("sources.{name} {what}"));
         let built_in = || backtrail_ingest::sources().iter().map(|source| source.name);
-        let own = context.rules.iter().find(|rule| rule.name() == name);
+        let source = self.source.as_deref().unwrap_or(name);
+        let own = context.rules.iter().find(|rule| rule.name() == source);
         // A rule's name is wanted as long as the server runs.
         let own = own.map(|rule| &*rule.name().to_owned().leak());
-        let known = built_in().find(|known| *known == name).or(own).ok_or_else(|| {
-            let near = nearest(name, built_in());
+        let known = built_in().find(|known| *known == source).or(own).ok_or_else(|| {
+            let near = nearest(source, built_in());
             wrong("is not a source")
                 .hint(format_args!("did you mean {near}? `backtrail sources` lists them"))
         })?;
-        let scheme = self.scheme(name, &wrong)?;
+        let scheme = self.scheme(source, &wrong)?;
         if scheme == Scheme::Mtls && !client_ca {
             return Err(wrong("has scheme `mtls`, but no client certificate is checked")
                 .hint("name those who sign them in `[serve] tls_client_ca`"));
@@ -149,7 +155,7 @@ impl SourceSection {
         }
         let (rate, origins) = (Bucket::new(rate_per_s), self.origins.clone());
         let silent_after_s = silence::limit(name, self.silent_after_s)?;
-        let context = context.clone();
+        let context = Context { instance: self.instance.clone(), ..context.clone() };
         Ok(Endpoint {
             name: known,
             context,
@@ -161,14 +167,14 @@ impl SourceSection {
         })
     }
 
-    fn scheme(&self, name: &str, wrong: &dyn Fn(&str) -> Failure) -> Result<Scheme, Failure> {
+    fn scheme(&self, source: &str, wrong: &dyn Fn(&str) -> Failure) -> Result<Scheme, Failure> {
         let words: Vec<&str> = SCHEMES.iter().map(|(word, _)| *word).collect();
         match &self.scheme {
             Some(word) => Scheme::named(word).ok_or_else(|| {
                 wrong(&format!("has the scheme `{word}`, which does not exist"))
                     .hint(format_args!("the schemes are {}", words.join(", ")))
             }),
-            None => default_scheme(name).ok_or_else(|| {
+            None => default_scheme(source).ok_or_else(|| {
                 wrong("needs a `scheme`: this source has none of its own")
                     .hint(format_args!("write scheme = \"bearer\", or one of {}", words.join(", ")))
             }),

@@ -52,6 +52,10 @@ impl Found {
         if let Some(source) = source {
             delivery.source = Some(source.to_owned());
         }
+        if delivery.reception.is_none() {
+            let source = delivery.source.as_deref().unwrap_or_default();
+            delivery.reception = context.reception(source);
+        }
         (delivery, mapped)
     }
 }

@@ -121,7 +121,7 @@ impl Event {
         };
         let facts = Facts {
             source: rule.name(),
-            instance: stated(&rule.instance)?.unwrap_or_else(|| "default".to_owned()),
+            instance: stated(&rule.instance)?.unwrap_or_else(|| context.instance().to_owned()),
             event_id: stated(&rule.event_id)?,
             event_type: stated(&rule.event_type)?,
             context,

@@ -75,7 +75,7 @@ fn group_facts<'c>(
     group: &Node<'_>,
     context: &'c Context,
 ) -> Result<Facts<'c>, Reject> {
-    let url = group.get("externalURL").text()?.unwrap_or("default").trim_end_matches('/');
+    let url = group.get("externalURL").text()?.unwrap_or(context.instance()).trim_end_matches('/');
     let instance = match group.get("orgId").id()? {
         Some(organisation) => format!("{url}/?orgId={organisation}"),
         None => url.to_owned(),

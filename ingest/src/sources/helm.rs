@@ -246,9 +246,10 @@ impl<'a> Revision<'a> {
         at: Timestamp,
         context: &Context,
     ) -> Result<Draft, Reject> {
+        let instance = context.instance.as_deref().or(context.configured("cluster"));
         let facts = Facts {
             source: MAPPER.name,
-            instance: context.configured("cluster").unwrap_or("default").to_owned(),
+            instance: instance.unwrap_or("default").to_owned(),
             event_id: None,
             event_type: None,
             context,

@@ -88,6 +88,8 @@ struct Issue<'a> {
     change: bool,
     /// The label for incidents, put on (true) or taken off by this event.
     relabelled: Option<bool>,
+    /// The site.
+    host: Option<&'a str>,
     facts: Facts<'a>,
 }
 
@@ -122,9 +124,10 @@ impl<'a> Issue<'a> {
             labels,
             fields,
             relabelled,
+            host,
             facts: Facts {
                 source: MAPPER.name,
-                instance: host.unwrap_or("default").to_owned(),
+                instance: host.unwrap_or(context.instance()).to_owned(),
                 event_id: delivery.header("x-atlassian-webhook-identifier").map(str::to_owned),
                 event_type: root.get("webhookEvent").text()?.map(str::to_owned),
                 context,
@@ -234,8 +237,8 @@ impl<'a> Issue<'a> {
             put_label(draft, "status", status)?;
         }
         put_text(draft, "title", &fields.get("summary"))?;
-        if self.facts.instance != "default" {
-            let url = format!("https://{}/browse/{}", self.facts.instance, self.key);
+        if let Some(host) = self.host {
+            let url = format!("https://{host}/browse/{}", self.key);
             draft.texts.push(("url", url));
         }
         Ok(())

@@ -17,8 +17,8 @@ pub(crate) const MAPPER: Mapper = Mapper { name: "launchdarkly", yaml: false, cl
 /// The action of who changes a flag without the approval that its environment requires.
 const BYPASS: &str = "bypassRequiredApproval";
 
-/// Actions on a flag that change nothing that is served. A request of approval is no change, and an entry says neither
-/// which request it is about nor how it was decided.
+/// Actions on a flag that change nothing that is served. A request of approval is no change, and an entry has no
+/// field for which request it is about nor for how it was decided (`AuditLogEntryRep` of LaunchDarkly's API).
 const QUIET: &[&str] = &[
     "updateName",
     "updateDescription",
@@ -122,7 +122,7 @@ fn flag(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
     let id = node.get("_id").required_id()?;
     let facts = Facts {
         source: MAPPER.name,
-        instance: node.get("_accountId").id()?.unwrap_or_else(|| "default".to_owned()),
+        instance: node.get("_accountId").id()?.unwrap_or_else(|| context.instance().to_owned()),
         event_id: Some(id.clone()),
         event_type: node.get("titleVerb").text()?.map(str::to_owned),
         context,

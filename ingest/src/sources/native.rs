@@ -90,7 +90,7 @@ fn event(node: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
     };
     let (kind, phase) = (node.get("kind").required_text()?, node.get("phase").required_text()?);
     check_claims(node, kind)?;
-    let instance = node.get("source_instance").text()?.unwrap_or("default");
+    let instance = node.get("source_instance").text()?.unwrap_or(context.instance());
     let at = node.get("occurred_at").required_time()?;
     let basis = node.get("time_basis").text()?;
     let facts = Facts {

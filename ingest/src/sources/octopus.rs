@@ -209,7 +209,7 @@ fn facts<'c>(
     let host = host.and_then(|rest| rest.split('/').next()).filter(|host| !host.is_empty());
     Facts {
         source: MAPPER.name,
-        instance: host.unwrap_or("default").to_owned(),
+        instance: host.unwrap_or(context.instance()).to_owned(),
         event_id,
         event_type: Some(name.to_owned()),
         context,

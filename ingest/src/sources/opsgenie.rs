@@ -174,8 +174,8 @@ fn incident(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
 
 fn facts<'c>(event_type: Option<&str>, context: &'c Context) -> Facts<'c> {
     let event_type = event_type.map(str::to_owned);
-    // Ids are unique in all of Opsgenie, and a webhook does not name its account.
-    let instance = "default".to_owned();
+    // A webhook does not name its account.
+    let instance = context.instance().to_owned();
     Facts { source: MAPPER.name, instance, event_id: None, event_type, context }
 }
 

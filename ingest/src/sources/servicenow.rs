@@ -41,7 +41,7 @@ fn element(node: &Node<'_>, context: &Context) -> Mapped {
     let drafts = row.table().and_then(|table| {
         let facts = Facts {
             source: MAPPER.name,
-            instance: row.instance(),
+            instance: row.instance(context),
             event_id: None,
             event_type: Some(table.to_owned()),
             context,
@@ -233,11 +233,11 @@ impl<'a> Row<'a> {
     }
 
     /// The instance, by its host name in any link.
-    fn instance(&self) -> String {
+    fn instance(&self, context: &Context) -> String {
         let fields = self.node.value().and_then(Value::as_object).into_iter().flatten();
         let mut links = fields.filter_map(|(_, field)| field.get("link")?.as_str());
         let host = links.find_map(|link| link.strip_prefix("https://")?.split('/').next());
-        host.filter(|host| !host.is_empty()).unwrap_or("default").to_owned()
+        host.filter(|host| !host.is_empty()).unwrap_or(context.instance()).to_owned()
     }
 
     fn cell(&self, field: &str) -> Node<'a> {

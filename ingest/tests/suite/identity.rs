@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backtrail_schemas::Delivery;
+use backtrail_ingest::{Context, map};
+use backtrail_schemas::{Delivery, Draft};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::mangled::pointers;
-use crate::support::{as_json, ids, mapped, samples};
+use crate::support::{as_json, context, ids, mapped, samples};
 
 fn sample(name: &str) -> Delivery {
     samples().into_iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no sample {name}")).1
@@ -73,6 +74,76 @@ fn a_batch_is_its_elements() {
         assert_eq!(apart, ids(&mapped(&whole)), "{name}");
         assert!(!apart.is_empty(), "{name}");
     }
+}
+
+/// The sources of which some delivery does not name its account.
+const NAMELESS: &[&str] = &[
+    "argo-rollouts",
+    "argocd",
+    "datadog",
+    "firehydrant",
+    "flagger",
+    "flux",
+    "gitlab",
+    "grafana-irm",
+    "harness",
+    "helm",
+    "incident-io",
+    "jenkins",
+    "kubernetes",
+    "native",
+    "octopus",
+    "opsgenie",
+    "rootly",
+    "sentry",
+    "spinnaker",
+];
+
+/// What is told of an account is in every id of a delivery that does not name its own, and in no other.
+#[test]
+fn an_account_that_is_told_tells_ids_apart() {
+    let of = |told: &str| Context { instance: Some(told.to_owned()), ..context() };
+    let mut nameless = BTreeSet::new();
+    for (name, delivery) in samples() {
+        let [here, again, there] = ["emea", "emea", "apac"].map(|told| map(&delivery, &of(told)));
+        assert_eq!(here, again, "{name}");
+        for ((bare, here), there) in
+            mapped(&delivery).drafts.iter().zip(&here.drafts).zip(&there.drafts)
+        {
+            let of = |draft: &Draft, column| draft.event.text(column).unwrap().to_owned();
+            let known = of(bare, "source_instance");
+            let ids = [bare, here, there].map(|draft| of(draft, "event_id"));
+            if known == "default" || known.starts_with("default/") {
+                assert_eq!(
+                    of(here, "source_instance"),
+                    known.replacen("default", "emea", 1),
+                    "{name}"
+                );
+                assert_eq!(BTreeSet::from(ids).len(), 3, "{name}");
+                nameless.insert(of(bare, "source"));
+            } else {
+                assert_eq!((bare, bare), (here, there), "{name} names its own");
+            }
+        }
+    }
+    let nameless: Vec<&str> = nameless.iter().map(String::as_str).collect();
+    assert_eq!(nameless, NAMELESS);
+}
+
+/// An amendment names the event that it amends by the id that the account gives it.
+#[test]
+fn what_amends_an_event_of_an_account_names_it() {
+    let told = Context { instance: Some("emea".to_owned()), ..context() };
+    let all = |name| map(&sample(name), &told).drafts;
+    let remedied = all("datadog/dora_deployments_remedied.json");
+    let deployments: BTreeSet<&str> =
+        remedied.iter().filter_map(|d| d.event.text("event_id")).collect();
+    let amended: Vec<&str> =
+        remedied.iter().filter_map(|d| d.event.text("amends_event_id")).collect();
+    assert!(
+        !amended.is_empty() && amended.iter().any(|id| deployments.contains(id)),
+        "{amended:?}"
+    );
 }
 
 /// Sources whose elements explain each other: replica sets their deployment, revisions of a history the next one.

@@ -351,6 +351,8 @@ const TRAPS: &[Trap] = &[
         &["override/used", "flag/turned_off"],
     ),
     ("what is scheduled has not happened", "launchdarkly/scheduled.json", &[]),
+    ("who asks for approval changes nothing", "launchdarkly/approval_requested.json", &[]),
+    ("a review names neither request nor decision", "launchdarkly/approval_reviewed.json", &[]),
 ];
 
 /// A sample, one of its events, and columns, texts or people of that event.

@@ -54,6 +54,27 @@ fn what_happens_again_is_another_fact() {
     }
 }
 
+/// The phases of one build name one deployment, and those of another build at the same URL another.
+#[test]
+fn a_build_of_a_job_made_again_is_another_deployment() {
+    let deployment = |name: &str| {
+        let drafts = mapped(&sample(&format!("jenkins/{name}.json"))).drafts;
+        let named: BTreeSet<_> =
+            drafts.iter().map(|d| d.event.text("deployment_id").unwrap().to_owned()).collect();
+        assert_eq!(named.len(), 1, "{name}");
+        named
+    };
+    let first = deployment("started");
+    assert_eq!(first, deployment("queued"));
+    assert_eq!(first, deployment("completed_success"));
+    let second = deployment("started_in_a_job_made_again");
+    assert_eq!(second, deployment("completed_in_a_job_made_again"));
+    assert!(first.is_disjoint(&second));
+    let of =
+        |name: &str| mapped(&sample(name)).drafts[1].event.text("rollback_of").map(str::to_owned);
+    assert_eq!(of("jenkins/rollback_started.json"), first.into_iter().next());
+}
+
 /// Each attempt of Sentry's has a time and an id of its own.
 #[test]
 fn what_is_sent_again_is_the_same_fact() {
@@ -61,7 +82,10 @@ fn what_is_sent_again_is_the_same_fact() {
         ("sentry/issue_created.json", "health/breached"),
         ("sentry/issue_unresolved.ndjson:1", "health/breached"),
         ("sentry/issue_resolved.ndjson:1", "health/recovered"),
+        ("sentry/metric_alert_critical.ndjson:1", "health/breached"),
+        ("sentry/metric_alert_warning.ndjson:1", "health/warning"),
         ("sentry/metric_alert_resolved.json", "health/recovered"),
+        ("sentry/metric_alert_resolved_undated.ndjson:1", "health/recovered"),
         ("sentry/event_alert.json", "health/breached"),
     ] {
         let first = sample(name);
@@ -69,5 +93,12 @@ fn what_is_sent_again_is_the_same_fact() {
         again.headers.insert("sentry-hook-timestamp".to_owned(), "1775219000".to_owned());
         again.headers.insert("request-id".to_owned(), "0b0b".to_owned());
         assert_eq!(ids(&first, which), ids(&again, which), "{name}");
+        // What opens again is another alert or issue, and so is what another event triggers.
+        let body = String::from_utf8(again.body).unwrap();
+        again.body = ["\"id\":", "\"id\": ", "\"event_id\": ", "\"event_id\":"]
+            .iter()
+            .fold(body, |body, key| body.replace(&format!("{key}\""), &format!("{key}\"9")))
+            .into_bytes();
+        assert!(ids(&first, which).is_disjoint(&ids(&again, which)), "{name}");
     }
 }

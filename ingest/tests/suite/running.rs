@@ -109,7 +109,9 @@ fn quarantine_remembers_who_sent_it() {
         authn_key_id: Some("2026b".to_owned()),
         ..Context::file()
     };
-    for (id, reception) in [("a", pushed.reception()), ("b", Context::file().reception())] {
+    for (id, reception) in
+        [("a", pushed.reception("native")), ("b", Context::file().reception("native"))]
+    {
         let delivery = Delivery {
             source: Some("native".to_owned()),
             body: event(id, "1").into_bytes(),
@@ -131,7 +133,7 @@ fn quarantine_remembers_who_sent_it() {
             ..Delivery::default()
         })
         .collect();
-    assert_eq!(deliveries[0].reception, pushed.reception());
+    assert_eq!(deliveries[0].reception, pushed.reception("native"));
     assert_eq!(deliveries[1].reception, None, "what came from a file is as it was before");
     let totals = retry(&mut ledger, &Context::file(), deliveries).unwrap();
     assert_eq!(totals.accepted, 2);

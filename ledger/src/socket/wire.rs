@@ -61,6 +61,7 @@ struct WireReception {
     authn_method: String,
     authn_verified: bool,
     authn_key_id: Option<String>,
+    instance: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -159,15 +160,15 @@ impl TryFrom<Submission> for intake::Submission {
 
 impl From<Reception> for WireReception {
     fn from(r: Reception) -> Self {
-        let Reception { ingest_mode, authn_method, authn_verified, authn_key_id } = r;
-        Self { ingest_mode, authn_method, authn_verified, authn_key_id }
+        let Reception { ingest_mode, authn_method, authn_verified, authn_key_id, instance } = r;
+        Self { ingest_mode, authn_method, authn_verified, authn_key_id, instance }
     }
 }
 
 impl From<WireReception> for Reception {
     fn from(r: WireReception) -> Self {
-        let WireReception { ingest_mode, authn_method, authn_verified, authn_key_id } = r;
-        Self { ingest_mode, authn_method, authn_verified, authn_key_id }
+        let WireReception { ingest_mode, authn_method, authn_verified, authn_key_id, instance } = r;
+        Self { ingest_mode, authn_method, authn_verified, authn_key_id, instance }
     }
 }
 

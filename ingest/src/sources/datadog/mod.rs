@@ -123,8 +123,8 @@ fn gate(node: &Node<'_>, delivery: &Delivery, facts: &Facts<'_>) -> Mapped {
 
 fn facts<'c>(event_type: Option<&str>, context: &'c Context) -> Facts<'c> {
     let event_type = event_type.map(str::to_owned);
-    // Nothing that Datadog sends names the organisation.
-    let instance = "default".to_owned();
+    // Nothing of these names the organisation.
+    let instance = context.instance().to_owned();
     Facts { source: MAPPER.name, instance, event_id: None, event_type, context }
 }
 

@@ -39,7 +39,7 @@ fn alert(node: &Node<'_>, phase: &str, state: &str, context: &Context) -> Result
     let id = node.get("id").required_id()?;
     let facts = Facts {
         source: MAPPER.name,
-        instance: node.get("org_id").id()?.unwrap_or_else(|| "default".to_owned()),
+        instance: node.get("org_id").id()?.unwrap_or_else(|| context.instance().to_owned()),
         event_id: Some(id.clone()),
         event_type: node.get("alert_transition").text()?.map(str::to_owned),
         context,

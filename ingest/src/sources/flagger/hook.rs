@@ -93,7 +93,7 @@ impl<'a, 'c> Hook<'a, 'c> {
         Ok(Self {
             facts: Facts {
                 source: MAPPER.name,
-                instance: "default".to_owned(),
+                instance: context.instance().to_owned(),
                 event_id: None,
                 event_type: Some(node.get("phase").required_text()?.to_owned()),
                 context,

@@ -182,7 +182,7 @@ impl<'a, 'c> Event<'a, 'c> {
         Ok(Self {
             facts: Facts {
                 source: MAPPER.name,
-                instance: "default".to_owned(),
+                instance: context.instance().to_owned(),
                 event_id: None,
                 event_type: node.get("reason").text()?.map(str::to_owned),
                 context,

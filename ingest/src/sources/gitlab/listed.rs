@@ -66,7 +66,7 @@ fn environment(node: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
 pub(super) fn facts<'c>(host: Option<&str>, name: &str, context: &'c Context) -> Facts<'c> {
     Facts {
         source: MAPPER.name,
-        instance: host.unwrap_or("default").to_owned(),
+        instance: host.unwrap_or(context.instance()).to_owned(),
         event_id: None,
         event_type: Some(name.to_owned()),
         context,

@@ -138,7 +138,7 @@ fn event(
     let own = Value::Object(all[0].clone());
     let event_id =
         Node::root(&own).get("event.id").id().map_err(|reject| within(record, reject))?;
-    let emitter = all[2].get("service.name").and_then(Value::as_str).unwrap_or("default");
+    let emitter = all[2].get("service.name").and_then(Value::as_str).unwrap_or(context.instance());
     let facts = Facts {
         source: MAPPER.name,
         instance: emitter.to_owned(),

@@ -79,7 +79,7 @@ fn incident(event: &Node<'_>, context: &Context) -> Result<Draft, Reject> {
     let id = event.get("id").required_id()?;
     let facts = Facts {
         source: MAPPER.name,
-        instance: account(&about)?,
+        instance: account(&about, context)?,
         event_id: Some(id.clone()),
         event_type: Some(name.to_owned()),
         context,
@@ -131,10 +131,10 @@ fn merged_into(data: &Node<'_>) -> Result<Option<String>, Reject> {
 }
 
 /// The account, by its host name in the incident's address.
-fn account(incident: &Node<'_>) -> Result<String, Reject> {
+fn account(incident: &Node<'_>, context: &Context) -> Result<String, Reject> {
     let url = incident.get("html_url").text()?.unwrap_or_default();
     let host = url.strip_prefix("https://").and_then(|rest| rest.split('/').next());
-    Ok(host.filter(|h| !h.is_empty()).unwrap_or("default").to_owned())
+    Ok(host.filter(|h| !h.is_empty()).unwrap_or(context.instance()).to_owned())
 }
 
 /// The agent; without one, the client that sent the event, such as a monitor that resolved what it had triggered.

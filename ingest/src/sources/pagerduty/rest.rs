@@ -98,7 +98,7 @@ fn entry(node: &Node<'_>, name: &str, context: &Context) -> Result<Draft, Reject
     };
     let about = node.get("incident").required_object()?;
     let id = node.get("id").required_id()?;
-    let facts = facts(account(&about)?, Some(id.clone()), name, context);
+    let facts = facts(account(&about, context)?, Some(id.clone()), name, context);
     let when = When::event(node.get("created_at").required_time()?);
     let mut draft = facts.draft("incident", phase, &format!("log_entry:{id}"), when);
     draft.event.put("incident_id", about.get("id").required_id()?);
@@ -118,7 +118,7 @@ fn entry(node: &Node<'_>, name: &str, context: &Context) -> Result<Draft, Reject
 /// An incident as it stands. Acknowledgements are listed only while they hold.
 fn record(node: &Node<'_>, context: &Context) -> Result<Vec<Draft>, Reject> {
     let id = node.get("id").required_id()?;
-    let facts = facts(account(node)?, None, "rest/incident", context);
+    let facts = facts(account(node, context)?, None, "rest/incident", context);
     let created = node.get("created_at").required_time()?;
     let turned = node.get("last_status_change_at").time()?;
     let by = actor_of(&node.get("last_status_change_by"), &facts.instance)?;
