@@ -403,10 +403,23 @@ fn the_config_of_sources_is_checked() {
         ("[[ledger.anchor]]\npath = 'absent'".to_owned(), 66, "absent is no folder"),
         ("[sources.helm.poll]\nof = ['a']".to_owned(), 65, "`helm` has no API"),
         ("[sources.github.poll]\ntoken_file = 'long'".to_owned(), 65, "`of` is missing"),
+        ("[sources.github.poll]\nof = ['a/b', '../x/y']".to_owned(), 65, "`of` has \"../x/y\""),
         (
-            "[sources.github.poll]\nof = ['a/b']\ntoken_env = 'ABSENT_ONE'".to_owned(),
+            "[sources.github.poll]\nof = ['a/b']\nuser = 'u'".to_owned(),
+            65,
+            "`user` is not for this",
+        ),
+        (
+            "[sources.gitlab.poll]\nof = ['a/b']\nhooks = { 'a/b' = 1 }".to_owned(),
+            65,
+            "`hooks` is not",
+        ),
+        ("[sources.pagerduty.poll]\napplication_key_env = 'A'".to_owned(), 65, "`application_key_"),
+        (format!("[sources.github.poll]\napi = 'https://x:{TOKEN}@h'"), 65, "`api` is not a plain"),
+        (
+            format!("[sources.github.poll]\nof = ['a/b']\ntoken_env = '{TOKEN}'"),
             66,
-            "ABSENT_ONE",
+            "sources.github.poll.token_env names no",
         ),
     ] {
         std::fs::write(dir.join("backtrail.toml"), &config).unwrap();
