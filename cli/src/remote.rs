@@ -25,8 +25,8 @@ pub(crate) fn send(url: &str, variable: &str, event: &[u8]) -> Result<Value, Fai
     #[expect(clippy::disallowed_methods, reason = "secrets come from the environment")]
     let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| {
-        Failure::new(NO_INPUT, format_args!("the variable {variable} is not set"))
-            .hint("put the token into it; the server has it as a secret of [sources.native]")
+        Failure::new(NO_INPUT, "--token-env names no variable that is set")
+            .hint("put the token into one; the server has it as a secret of [sources.native]")
     })?;
     let unreached = |e: ureq::Error| {
         let again = "run the same command again; with --event-id nothing comes twice";

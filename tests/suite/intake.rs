@@ -366,7 +366,7 @@ fn the_config_of_sources_is_checked() {
         (format!("[sources.github]\n{secret}"), 0, "fine: "),
         (format!("[sources.githup]\n{secret}"), 65, "did you mean github?"),
         (format!("[sources.native]\n{secret}"), 65, "sources.native needs a `scheme`"),
-        (format!("[sources.native]\nscheme = 'hmac'\n{secret}"), 65, "scheme `hmac`"),
+        (format!("[sources.native]\nscheme = '{TOKEN}'\n{secret}"), 65, "sources.native.scheme"),
         (format!("[sources.native]\nscheme = 'header'\n{secret}"), 65, "needs `header`"),
         (format!("[sources.native]\nscheme = 'mtls'\n{secret}"), 65, "tls_client_ca"),
         (format!("[sources.github]\nrate_per_s = 0\n{secret}"), 65, "rate_per_s"),
@@ -374,9 +374,9 @@ fn the_config_of_sources_is_checked() {
         ("[sources.github]".to_owned(), 65, "secrets = "),
         ("[sources.github]\nsecrets = [{ id = 'a' }]".to_owned(), 65, "where is it?"),
         (
-            "[sources.github]\nsecrets = [{ id = 'a', env = 'ABSENT_ONE' }]".to_owned(),
+            format!("[sources.github]\nsecrets = [{{ id = 'a', env = '{TOKEN}' }}]"),
             66,
-            "ABSENT_ONE",
+            "sources.github.secrets[0].env names no",
         ),
         ("[sources.github]\nsecrets = [{ id = 'a', file = 'absent' }]".to_owned(), 66, "absent"),
         (

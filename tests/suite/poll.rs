@@ -335,7 +335,11 @@ fn what_is_wrong_is_told_without_the_token() {
         poll(dir, &since)
     };
     check(&with("of = ['a/b']\napi = 'http://api.example'\ntoken_env = 'TOKEN'"), 65, &["https"]);
-    check(&with("of = ['a/b']\ntoken_env = 'NOT_SET'"), 66, &["NOT_SET is not set"]);
+    check(
+        &with("of = ['a/b']\ntoken_env = 'NOT_SET'"),
+        66,
+        &["sources.github.poll.token_env names no variable"],
+    );
     check(
         &with("of = ['a/b']\ntoken_env = 'TOKEN'\ntoken_file = 'x'"),
         65,
