@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::serving::{Serving, eventually, ledger, rows};
+use crate::serving::{Serving, eventually, ledger, now, rows};
 use crate::shapes;
 use crate::tool::{ok, run};
 
@@ -461,7 +461,21 @@ fn the_log_can_be_json_and_the_metrics_tell_the_state() {
     server.signal("-TERM");
     let log = server.log();
     let lines: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["message"] == "a delivery is in quarantine"
-        && line["source"] == "native"
-        && line["level"] == "warn"));
+    let told: Vec<&Value> =
+        lines.iter().filter(|line| line["message"] == "a delivery is in quarantine").collect();
+    assert_eq!((&told[0]["source"], &told[0]["level"]), (&json!("native"), &json!("warn")));
+    assert!(told[0]["ids"][0].is_string() && told[0]["others"] == 0, "{}", told[0]);
+}
+
+#[test]
+fn deliveries_in_quarantine_are_told_now_and_then() {
+    let (_dir, mut server) = taking("");
+    let began = now();
+    assert!((0..20).all(|n| native(&server, &json!(format!("no event {n}"))).0 == 202));
+    // One a second, and the first one at once.
+    let most = 1 + began.elapsed().as_secs() as usize;
+    server.signal("-TERM");
+    let log = server.log();
+    let told = log.iter().filter(|line| line.contains("a delivery is in quarantine")).count();
+    assert!((1..=most).contains(&told), "{told} of {most}");
 }
