@@ -109,7 +109,7 @@ impl From<backtrail_query::Error> for Failure {
                     .hint()
                     .unwrap_or("`backtrail sql` with \\d lists tables, \\d TABLE its columns")
                     .to_owned();
-                Self::new(BAD_INPUT, &error).hint(hint)
+                Self::new(BAD_INPUT, parsers_own(&error.to_string())).hint(hint)
             }
             Kind::Input => {
                 let hint =
@@ -118,6 +118,14 @@ impl From<backtrail_query::Error> for Failure {
             }
         }
     }
+}
+
+/// What the SQL parser said: the engine shows it as Rust's `ParserError("…")`.
+fn parsers_own(message: &str) -> String {
+    let inner = |kind: &str| message.strip_prefix(kind)?.strip_suffix(')');
+    let quoted = inner("ParserError(").or_else(|| inner("TokenizerError("));
+    let said = quoted.and_then(|text| serde_json::from_str(text).ok());
+    said.unwrap_or_else(|| message.to_owned())
 }
 
 impl From<backtrail_ingest::Error> for Failure {

@@ -1,5 +1,6 @@
 //! The command line: the only place with arguments, environment, clock and exit codes.
 
+mod agent;
 mod args;
 mod clock;
 mod commands;

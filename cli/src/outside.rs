@@ -15,6 +15,7 @@ use backtrail_ledger::witness::client::{Submission, Verdict, monitoring_path};
 use backtrail_ledger::{Checkpoint, Note, NoteSignature, Policy, Vkey};
 use ureq::Agent;
 
+use crate::agent::{agent, why};
 use crate::config::{Anchor, Config, Git};
 use crate::exit::{BAD_INPUT, Failure, ROLLED_BACK, unreadable};
 use crate::output::say;
@@ -53,18 +54,6 @@ pub(crate) fn read_policy(path: &Path) -> Result<Policy, Failure> {
     })
 }
 
-/// Calls others: an answer is an answer whatever its status, and nobody sends us elsewhere.
-pub(crate) fn agent(timeout: Duration) -> Agent {
-    Agent::config_builder()
-        .timeout_global(Some(timeout))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("backtrail/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into()
-}
-
 impl Outside {
     /// Those whom the config names: witnesses of the policy that have a URL, and anchors.
     pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
@@ -74,8 +63,11 @@ impl Outside {
             let url = witness.url.as_ref()?.trim_end_matches('/').to_owned();
             Some((witness, url))
         });
-        let agent = agent(REQUEST_MAX);
-        Ok(Self { witnesses: witnesses.collect(), anchors: config.anchors(), agent })
+        let witnesses: Vec<_> = witnesses.collect();
+        // Where nobody is asked, it does not matter who is trusted.
+        let agent =
+            if witnesses.is_empty() { Agent::new_with_defaults() } else { agent(REQUEST_MAX)? };
+        Ok(Self { witnesses, anchors: config.anchors(), agent })
     }
 
     /// How many there are.
@@ -232,12 +224,12 @@ impl Outside {
     }
 
     fn get(&self, url: &str) -> Result<(u16, String, String), String> {
-        self.agent.get(url).call().map_err(|e| e.to_string()).and_then(read)
+        self.agent.get(url).call().map_err(|e| why(&e)).and_then(read)
     }
 
     fn post(&self, url: &str, body: &str) -> Result<(u16, String, String), String> {
         let request = self.agent.post(url).content_type("text/plain; charset=utf-8");
-        request.send(body).map_err(|e| e.to_string()).and_then(read)
+        request.send(body).map_err(|e| why(&e)).and_then(read)
     }
 }
 

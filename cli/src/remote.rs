@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::agent::{UNTRUSTED, agent, is_untrusted};
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, TRY_LATER, UNAVAILABLE, USAGE};
 
 /// How long the answer may take: the server waits for its disk, and for others.
@@ -24,20 +25,15 @@ pub(crate) fn send(url: &str, variable: &str, event: &[u8]) -> Result<Value, Fai
     #[expect(clippy::disallowed_methods, reason = "secrets come from the environment")]
     let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| {
-        Failure::new(NO_INPUT, format_args!("the variable {variable} is not set"))
-            .hint("put the token into it; the server has it as a secret of [sources.native]")
+        Failure::new(NO_INPUT, "--token-env names no variable that is set")
+            .hint("put the token into one; the server has it as a secret of [sources.native]")
     })?;
-    let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER_MAX))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .user_agent(concat!("backtrail/", env!("CARGO_PKG_VERSION")))
-        .build();
     let unreached = |e: ureq::Error| {
+        let again = "run the same command again; with --event-id nothing comes twice";
         Failure::new(UNAVAILABLE, format_args!("{url} does not answer: {e}"))
-            .hint("run the same command again; with --event-id nothing comes twice")
+            .hint(if is_untrusted(&e) { UNTRUSTED } else { again })
     };
-    let mut answer = ureq::Agent::from(agent)
+    let mut answer = agent(ANSWER_MAX)?
         .post(format!("{url}/v1/ingest/native"))
         .header("authorization", format!("Bearer {token}"))
         .content_type("application/json")

@@ -182,7 +182,7 @@ fn another_host_sends_through_the_server() {
     assert!(first.out.starts_with("accepted native:default:job-8 in row "), "{}", first.err);
     assert!(send(&url, token).out.starts_with("duplicate native:default:job-8 "));
     check(&send(&url, "another-token-of-enough-bytes"), 64, &["answered 401"]);
-    check(&send(&url, ""), 66, &["TOKEN is not set"]);
+    check(&send(&url, ""), 66, &["--token-env names no variable"]);
     check(&send("http://ledger.example.org", token), 64, &["in the open"]);
     check(&send(&format!("{url}/elsewhere"), token), 65, &["answered 405"]);
     assert_eq!(server.signal("-TERM"), 0);

@@ -37,6 +37,17 @@ fn errors_say_what_where_and_what_next() {
     check(&run(&["metrics", "--ledger", "ledger", "--period", "2026-13"]), 64, &["2026-13"]);
     check(&run(&["metrics", "--ledger", "ledger", "--param", "hodl=3m"]), 64, &["hodl", "hold"]);
     check(&run(&["metrics", "explain", "mttrr"]), 64, &["mttrr", "mttr"]);
+    let unknown = run(&["metrics", "--ledger", "ledger", "--metric", "nope"]);
+    check(&unknown, 64, &["`nope` is not a metric", "`backtrail metrics list`"]);
+    for (query, says) in [
+        ("selec 1", "error: Expected: an SQL statement, found: selec at Line: 1"),
+        ("select \"a\" frm \"b\"", "found: \"b\""),
+        ("select 'a", "error: Unterminated string literal"),
+    ] {
+        let wrong = run(&["sql", "--ledger", "ledger", query]);
+        check(&wrong, 65, &[says]);
+        assert!(!wrong.err.contains("Error("), "{}", wrong.err);
+    }
     check(&run(&["timeline", "--ledger", "ledger", "INC-0"]), 66, &["INC-0"]);
     check(&run(&["controls", "show", "CHG-99"]), 64, &["CHG-99"]);
 }

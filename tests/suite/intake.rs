@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::serving::{Serving, eventually, ledger, rows};
+use crate::serving::{Serving, eventually, ledger, now, rows};
 use crate::shapes;
 use crate::tool::{ok, run};
 
@@ -366,7 +366,7 @@ fn the_config_of_sources_is_checked() {
         (format!("[sources.github]\n{secret}"), 0, "fine: "),
         (format!("[sources.githup]\n{secret}"), 65, "did you mean github?"),
         (format!("[sources.native]\n{secret}"), 65, "sources.native needs a `scheme`"),
-        (format!("[sources.native]\nscheme = 'hmac'\n{secret}"), 65, "scheme `hmac`"),
+        (format!("[sources.native]\nscheme = '{TOKEN}'\n{secret}"), 65, "sources.native.scheme"),
         (format!("[sources.native]\nscheme = 'header'\n{secret}"), 65, "needs `header`"),
         (format!("[sources.native]\nscheme = 'mtls'\n{secret}"), 65, "tls_client_ca"),
         (format!("[sources.github]\nrate_per_s = 0\n{secret}"), 65, "rate_per_s"),
@@ -374,9 +374,9 @@ fn the_config_of_sources_is_checked() {
         ("[sources.github]".to_owned(), 65, "secrets = "),
         ("[sources.github]\nsecrets = [{ id = 'a' }]".to_owned(), 65, "where is it?"),
         (
-            "[sources.github]\nsecrets = [{ id = 'a', env = 'ABSENT_ONE' }]".to_owned(),
+            format!("[sources.github]\nsecrets = [{{ id = 'a', env = '{TOKEN}' }}]"),
             66,
-            "ABSENT_ONE",
+            "sources.github.secrets[0].env names no",
         ),
         ("[sources.github]\nsecrets = [{ id = 'a', file = 'absent' }]".to_owned(), 66, "absent"),
         (
@@ -403,10 +403,23 @@ fn the_config_of_sources_is_checked() {
         ("[[ledger.anchor]]\npath = 'absent'".to_owned(), 66, "absent is no folder"),
         ("[sources.helm.poll]\nof = ['a']".to_owned(), 65, "`helm` has no API"),
         ("[sources.github.poll]\ntoken_file = 'long'".to_owned(), 65, "`of` is missing"),
+        ("[sources.github.poll]\nof = ['a/b', '../x/y']".to_owned(), 65, "`of` has \"../x/y\""),
         (
-            "[sources.github.poll]\nof = ['a/b']\ntoken_env = 'ABSENT_ONE'".to_owned(),
+            "[sources.github.poll]\nof = ['a/b']\nuser = 'u'".to_owned(),
+            65,
+            "`user` is not for this",
+        ),
+        (
+            "[sources.gitlab.poll]\nof = ['a/b']\nhooks = { 'a/b' = 1 }".to_owned(),
+            65,
+            "`hooks` is not",
+        ),
+        ("[sources.pagerduty.poll]\napplication_key_env = 'A'".to_owned(), 65, "`application_key_"),
+        (format!("[sources.github.poll]\napi = 'https://x:{TOKEN}@h'"), 65, "`api` is not a plain"),
+        (
+            format!("[sources.github.poll]\nof = ['a/b']\ntoken_env = '{TOKEN}'"),
             66,
-            "ABSENT_ONE",
+            "sources.github.poll.token_env names no",
         ),
     ] {
         std::fs::write(dir.join("backtrail.toml"), &config).unwrap();
@@ -448,7 +461,21 @@ fn the_log_can_be_json_and_the_metrics_tell_the_state() {
     server.signal("-TERM");
     let log = server.log();
     let lines: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["message"] == "a delivery is in quarantine"
-        && line["source"] == "native"
-        && line["level"] == "warn"));
+    let told: Vec<&Value> =
+        lines.iter().filter(|line| line["message"] == "a delivery is in quarantine").collect();
+    assert_eq!((&told[0]["source"], &told[0]["level"]), (&json!("native"), &json!("warn")));
+    assert!(told[0]["ids"][0].is_string() && told[0]["others"] == 0, "{}", told[0]);
+}
+
+#[test]
+fn deliveries_in_quarantine_are_told_now_and_then() {
+    let (_dir, mut server) = taking("");
+    let began = now();
+    assert!((0..20).all(|n| native(&server, &json!(format!("no event {n}"))).0 == 202));
+    // One a second, and the first one at once.
+    let most = 1 + began.elapsed().as_secs() as usize;
+    server.signal("-TERM");
+    let log = server.log();
+    let told = log.iter().filter(|line| line.contains("a delivery is in quarantine")).count();
+    assert!((1..=most).contains(&told), "{told} of {most}");
 }

@@ -11,7 +11,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::intake::{TOKEN, bearer, event, post, signature, start, taking};
 use crate::serving::{Serving, ledger, now, rows, send};
-use crate::tool::ok;
+use crate::tool::{backtrail, check, ok, ran};
 
 /// Senders at once.
 const SENDERS: usize = 8;
@@ -218,4 +218,63 @@ fn clients_may_show_a_certificate() {
         (&rows[0]["authn_method"], &rows[0]["authn_key_id"]),
         (&"mtls".into(), &"ci.example".into())
     );
+}
+
+/// Whom `SSL_CERT_FILE` names is trusted by everything that calls others; else it is said what to do.
+#[test]
+fn a_private_authority_is_trusted_when_it_is_named() {
+    let dir = ledger(3);
+    let dir = dir.path();
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("127.0.0.1");
+    for (name, text) in [
+        ("server.pem", certificate.as_str()),
+        ("server.key", &key),
+        ("ca.pem", &authority.0.pem()),
+        ("none.pem", "no certificate"),
+        ("damaged.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+    ] {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    let config = "[serve]\ntls_certificate = 'server.pem'\ntls_key = 'server.key'\n[sources.native]\nscheme = 'bearer'\nsecrets = [{ id = 'ci', env = 'TOKEN' }]\n";
+    std::fs::write(dir.join("backtrail.toml"), config).unwrap();
+    let variables = ("TOKEN", "a-token-of-more-than-16-bytes");
+    let server = Serving::start_with(dir, &[], &[variables]);
+    let url = format!("https://{}", server.address);
+    // Another ledger, whose witness and API are at the same address.
+    ok(dir, ["init", "other", "--origin", "serve.example/other"]);
+    ok(dir, ["witness", "init", "witness", "--name", "witness.example/w"]);
+    let vkey = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    let (log, witness) = (vkey("other.vkey"), vkey("witness.vkey"));
+    let policy = format!("log {log}\nwitness w {} {url}\nquorum w\n", witness.trim());
+    std::fs::write(dir.join("policy"), policy).unwrap();
+    let other = format!(
+        "[ledger]\npath = 'other'\npolicy = 'policy'\n[sources.github.poll]\napi = '{url}'\ntoken_env = 'TOKEN'\nof = ['shop/cart']\n"
+    );
+    std::fs::write(dir.join("other.toml"), other).unwrap();
+    let run = |roots: &str, args: &[&str]| {
+        let mut command = backtrail();
+        command.args(args).envs([variables, ("SSL_CERT_FILE", roots)]).current_dir(dir);
+        ran(&command.output().unwrap())
+    };
+    let emit = ["emit", "drill", "started", "--server", &url, "--token-env", "TOKEN"];
+    let poll = ["poll", "github", "--since", "2025-05-01", "--dry-run", "--config", "other.toml"];
+    let anchor = ["anchor", "--config", "other.toml"];
+    let unknown = ["UnknownIssuer", "SSL_CERT_FILE"];
+    let reached = |args: &[&str]| run("ca.pem", args);
+    for args in [&emit[..], &poll, &anchor] {
+        check(&run("", args), 69, &unknown);
+        check(&run("none.pem", args), 65, &["SSL_CERT_FILE: none.pem"]);
+        check(&run("damaged.pem", args), 65, &["SSL_CERT_FILE: damaged.pem"]);
+        check(&run("absent.pem", args), 66, &["SSL_CERT_FILE: cannot read absent.pem"]);
+    }
+    // It is the server's own answer: it takes the event, and is neither GitHub nor a witness.
+    let taken = reached(&emit);
+    assert!(taken.exit == 0 && taken.out.starts_with("accepted "), "{}", taken.err);
+    check(&reached(&poll), 65, &["/repos/shop/cart/deployments answered 404"]);
+    let asked = reached(&anchor);
+    check(&asked, 69, &["it answered 405"]);
+    assert!(!asked.err.contains("certificate"), "{}", asked.err);
+    // Who calls nobody needs no roots.
+    assert_eq!(run("absent.pem", &["seal", "--ledger", "other"]).exit, 0);
 }

@@ -335,7 +335,11 @@ fn what_is_wrong_is_told_without_the_token() {
         poll(dir, &since)
     };
     check(&with("of = ['a/b']\napi = 'http://api.example'\ntoken_env = 'TOKEN'"), 65, &["https"]);
-    check(&with("of = ['a/b']\ntoken_env = 'NOT_SET'"), 66, &["NOT_SET is not set"]);
+    check(
+        &with("of = ['a/b']\ntoken_env = 'NOT_SET'"),
+        66,
+        &["sources.github.poll.token_env names no variable"],
+    );
     check(
         &with("of = ['a/b']\ntoken_env = 'TOKEN'\ntoken_file = 'x'"),
         65,
@@ -350,4 +354,37 @@ fn what_is_wrong_is_told_without_the_token() {
     check(&poll(dir, &["gitlab"]), 66, &["no [sources.gitlab.poll]"]);
     check(&poll(dir, &["pagerduty"]), 64, &["was not polled yet", "--since"]);
     check(&poll(dir, &["pagerduty", "--since", "yesterday"]), 64, &["yesterday"]);
+}
+
+#[test]
+fn pages_that_lead_back_end_the_poll() {
+    // The first page leads to the second, and that to the first by its number.
+    let api = Api::start(|asked| {
+        let next = if asked.number("page") == 2 { 1 } else { 2 };
+        let link = format!("<{}{}?page={next}>; rel=\"next\"", asked.address, asked.path);
+        Reply::json(&json!([])).with("link", link)
+    });
+    let dir = world("github", &api, "of = ['shop/cart']");
+    let ran = poll(dir.path(), &["github", "--since", "2025-05-01"]);
+    let says = "names /repos/shop/cart/deployments?page=2 as the next page, which was read already";
+    check(&ran, 69, &["deployments of shop/cart", says]);
+    assert_eq!(api.asked().len(), 3, "{:?}", api.asked());
+}
+
+/// GitLab is asked from the last change on, in whole seconds: the same question again is no page that leads back.
+#[test]
+fn a_change_soon_after_the_beginning_does_not_end_the_poll() {
+    let api = Api::start(|asked| {
+        if asked.number("page") == 2 {
+            return Reply::json(&json!([]));
+        }
+        let change = json!([{"updated_at": "2025-05-01T00:00:01.500Z"}]);
+        let link = format!("<{}{}?page=2>; rel=\"next\"", asked.address, asked.path);
+        Reply::json(&change).with("link", link)
+    });
+    let dir = world("gitlab", &api, "of = ['shop/cart']");
+    let ran = poll(dir.path(), &["gitlab", "--since", "2025-05-01", "--dry-run"]);
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+    let first = |path: &&String| path.contains("/deployments") && path.contains("&page=1&");
+    assert_eq!(api.asked().iter().filter(first).count(), 2, "{:?}", api.asked());
 }

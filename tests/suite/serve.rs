@@ -265,3 +265,16 @@ fn the_config_of_the_server_is_checked() {
         assert_eq!(exit == 0, !ran.err.contains("hint: "), "{}", ran.err);
     }
 }
+
+#[test]
+fn an_address_for_others_without_tls_is_warned_of() {
+    let dir = ledger(3);
+    for (address, warned) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let mut server = Serving::start(dir.path(), &["--listen", address]);
+        assert_eq!(server.ask("GET", "/healthz").0, 200);
+        assert_eq!(server.signal("-TERM"), 0);
+        let log = server.log();
+        let found = log.iter().filter(|line| line.contains("serve] tls_certificate")).count();
+        assert_eq!(found, usize::from(warned), "{address}: {log:?}");
+    }
+}

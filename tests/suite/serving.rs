@@ -46,9 +46,12 @@ impl Serving {
         extra: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
+        let listen =
+            if extra.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = command
             .envs(variables.iter().copied())
-            .args(["serve", "--ledger", "ledger", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--ledger", "ledger"])
+            .args(listen)
             .args(extra)
             .current_dir(dir)
             .stderr(Stdio::piped())

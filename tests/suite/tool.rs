@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 /// The tool under test, without the environment's settings for it.
 pub(crate) fn backtrail() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backtrail-under-test"));
-    for name in ["BACKTRAIL_LEDGER", "BACKTRAIL_CONFIG", "BACKTRAIL_KEY"] {
+    for name in ["BACKTRAIL_LEDGER", "BACKTRAIL_CONFIG", "BACKTRAIL_KEY", "SSL_CERT_FILE"] {
         command.env_remove(name);
     }
     command

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backtrail_query::{MetricFilter, Rows, Session, metrics};
+use backtrail_query::{Metric, MetricFilter, Rows, Session, metrics};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -35,6 +35,7 @@ pub(crate) fn metrics(global: &Global, args: &Metrics) -> Result<(), Failure> {
         }
         Some(MetricsAction::Explain { name }) => explain(name),
         None => {
+            args.names.iter().try_for_each(|name| definition(name).map(drop))?;
             let config = Config::read(global)?;
             let (runtime, session) = session::open(global, &config, &args.at)?;
             let filter = MetricFilter {
@@ -73,14 +74,17 @@ fn whole(session: &Session, rows: &Rows) -> Result<(), Failure> {
 }
 
 fn explain(name: &str) -> Result<(), Failure> {
-    let found = metrics::definitions().iter().find(|m| m.name == name).ok_or_else(|| {
+    let mut out = Out::new();
+    out.line(definition(name)?.sql.trim_end())?;
+    out.finish()
+}
+
+fn definition(name: &str) -> Result<&'static Metric, Failure> {
+    metrics::definitions().iter().find(|m| m.name == name).ok_or_else(|| {
         let near = session::nearest(name, metrics::definitions().iter().map(|m| m.name.as_str()));
         Failure::new(USAGE, format_args!("`{name}` is not a metric"))
             .hint(format_args!("did you mean {near}? `backtrail metrics list` prints them all"))
-    })?;
-    let mut out = Out::new();
-    out.line(found.sql.trim_end())?;
-    out.finish()
+    })
 }
 
 /// `timeline`

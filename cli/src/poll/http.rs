@@ -10,9 +10,9 @@ use super::limits::{ANSWER_BYTES_MAX, ATTEMPTS, PAGES_MAX, PAUSE_MAX, REQUEST_MA
 use super::pause::{Limits, backoff, is_passing};
 use super::plan::{List, More, Next, Page, next_link};
 use super::section::Access;
+use crate::agent::{UNTRUSTED, agent, is_untrusted};
 use crate::exit::{BAD_INPUT, Failure, TRY_LATER, UNAVAILABLE};
 use crate::output::say;
-use crate::outside::agent;
 
 /// The API, and how much of it was asked.
 pub(super) struct Client<'a> {
@@ -39,8 +39,9 @@ struct Response {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(access: &'a Access, clock: &'a dyn Clock) -> Self {
-        Self { access, clock, agent: agent(REQUEST_MAX), pages: 0, limits: Limits::default() }
+    pub(super) fn new(access: &'a Access, clock: &'a dyn Clock) -> Result<Self, Failure> {
+        let agent = agent(REQUEST_MAX)?;
+        Ok(Self { access, clock, agent, pages: 0, limits: Limits::default() })
     }
 
     /// The page of `list` at `path`.
@@ -96,9 +97,14 @@ impl<'a> Client<'a> {
                     }
                     format!("answered {}", response.status)
                 }
-                Err(why) => {
+                Err(error) if is_untrusted(&error) => {
+                    return Err(self
+                        .failure(UNAVAILABLE, path, &error.to_string())
+                        .hint(UNTRUSTED));
+                }
+                Err(error) => {
                     self.limits = Limits::default();
-                    why
+                    error.to_string()
                 }
             };
             if failed == ATTEMPTS {
@@ -129,18 +135,17 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    fn once(&self, path: &str) -> Result<Response, String> {
+    fn once(&self, path: &str) -> Result<Response, ureq::Error> {
         let mut request = self.agent.get(format!("{}{path}", self.access.address));
         for (name, value) in &self.access.headers {
             request = request.header(*name, value);
         }
-        let mut answer = request.call().map_err(|e| e.to_string())?;
+        let mut answer = request.call()?;
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
         let limits = Limits::read(header);
         let link = header("link").map(str::to_owned);
         let status = answer.status().as_u16();
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let body = body.map_err(|e| format!("answered {status}, and then: {e}"))?;
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
         Ok(Response { status, link, limits, body })
     }
 

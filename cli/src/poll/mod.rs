@@ -56,6 +56,7 @@ pub(crate) fn poll(
     let (kept, mut cursor) = Kept::open(asked.dir, asked.source)?;
     let clock = SystemClock::default();
     let now = clock.now();
+    let client = Client::new(&access, &clock)?;
     let Some(walk) = asked.walk(&cursor, &access, now)? else { return Ok(None) };
     let window = walk.window()?;
     let mut ledger = open()?;
@@ -64,7 +65,6 @@ pub(crate) fn poll(
     cursor.walk = Some(walk);
     kept.save(&cursor)?;
     let context = asked.context(&access, ledger.simulated_clock())?;
-    let client = Client::new(&access, &clock);
     let sink = Sink::Ledger(&mut *ledger);
     let read =
         Reading::new((&access, window), (&context, now), client, sink, Some((&kept, &mut cursor)))
@@ -95,7 +95,8 @@ pub(crate) fn poll(
 /// Whether the config says all that polling `source` needs.
 pub(crate) fn check(config: &Config, dir: &Path, source: &str) -> Result<(), Failure> {
     let asked = Poll { config, dir, source, since: None, until: None };
-    asked.access().map(drop).map_err(|e| Failure { exit: e.exit.max(BAD_INPUT), ..e })
+    let access = asked.access().map_err(|e| Failure { exit: e.exit.max(BAD_INPUT), ..e })?;
+    Client::new(&access, &SystemClock::default()).map(drop)
 }
 
 /// Reads the same and shows it; nothing is kept.
@@ -109,7 +110,7 @@ pub(crate) fn preview(
     let now = clock.now();
     let Some(window) = cursor.window(asked.since, asked.until, now)? else { return Ok(None) };
     let context = asked.context(&access, false)?;
-    let client = Client::new(&access, &clock);
+    let client = Client::new(&access, &clock)?;
     let reading = Reading::new((&access, window), (&context, now), client, Sink::Shown(show), None);
     Ok(Some(reading.run()?.totals))
 }

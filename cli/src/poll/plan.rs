@@ -16,10 +16,19 @@ pub(super) struct Api {
     pub(super) headers: &'static [(&'static str, &'static str)],
     /// How a token is shown.
     pub(super) auth: Auth,
-    /// What the entries of `of` are called; `None` for an API that has no parts.
-    pub(super) parts: Option<&'static str>,
+    /// The entries of `of`; `None` for an API that has no parts.
+    pub(super) parts: Option<Parts>,
     /// What is read of it, in this order.
     pub(super) lists: &'static [List],
+}
+
+/// What an API is asked about, part by part.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// What they are, and how they are written.
+    pub(super) what: &'static str,
+    /// Whether this can be one: it becomes a piece of a path.
+    pub(super) is_name: fn(&str) -> bool,
 }
 
 /// How a request shows who asks.

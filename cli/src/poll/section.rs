@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use serde::Deserialize;
 
 use super::limits::TOKEN_BYTES_MAX;
-use super::plan::{Api, Auth, List, Place, Purpose};
+use super::plan::{Api, Auth, List, Parts, Place, Purpose};
 use crate::exit::{BAD_INPUT, Failure, NO_INPUT, unreadable};
 
 /// The section as it is written.
@@ -53,27 +53,18 @@ impl PollSection {
         base: &Path,
         incident_label: &str,
     ) -> Result<Access, Failure> {
-        let name = api.source;
-        let wrong =
-            |what: String| Failure::new(BAD_INPUT, format_args!("[sources.{name}.poll]: {what}"));
         let address = self.api.as_deref().or(api.address).ok_or_else(|| {
-            wrong("`api` is missing".to_owned())
+            wrong(api, "`api` is missing")
                 .hint("write the address, like https://acme.service-now.com")
         })?;
         let address = address.trim_end_matches('/').to_owned();
         if !is_safe(&address) {
-            return Err(wrong(format!("`api` is not an https address: {address}"))
-                .hint("a token goes over https only; http is for a server on this host"));
+            return Err(wrong(api, "`api` is not a plain https address")
+                .hint("a token goes over https only, and not in the address; http is for a server on this host"));
         }
-        if api.parts.is_some() == self.of.is_empty() {
-            let what = match api.parts {
-                Some(parts) => format!("`of` is missing: {parts}"),
-                None => "`of` is not for this source".to_owned(),
-            };
-            return Err(wrong(what).hint("see docs/polling.md for the keys of each source"));
-        }
+        self.fits(api)?;
         if let Some(stray) = self.hooks.keys().find(|name| !self.of.contains(name)) {
-            return Err(wrong(format!("`hooks` names {stray}, and `of` does not"))
+            return Err(wrong(api, &format!("`hooks` names {stray}, and `of` does not"))
                 .hint("a webhook belongs to a repository that is polled"));
         }
         Ok(Access {
@@ -84,6 +75,32 @@ impl PollSection {
             of: self.of.clone(),
             hooks: self.hooks.clone(),
         })
+    }
+
+    /// Whether its keys are those that `api` takes, and its names such as the vendor gives.
+    fn fits(&self, api: &Api) -> Result<(), Failure> {
+        const KEYS: &str = "docs/polling.md lists the keys of each source";
+        let second = self.application_key_env.is_some() || self.application_key_file.is_some();
+        let pushes = api.lists.iter().any(|list| list.purpose == Purpose::Pushes);
+        for (key, given, taken) in [
+            ("user", self.user.is_some(), api.auth == Auth::BasicOrBearer),
+            ("application_key_…", second, matches!(api.auth, Auth::Headers(_, Some(_)))),
+            ("hooks", !self.hooks.is_empty(), pushes),
+            ("of", !self.of.is_empty(), api.parts.is_some()),
+        ] {
+            if given && !taken {
+                return Err(wrong(api, &format!("`{key}` is not for this source")).hint(KEYS));
+            }
+        }
+        let Some(Parts { what, is_name }) = api.parts else { return Ok(()) };
+        if self.of.is_empty() {
+            return Err(wrong(api, &format!("`of` is missing: {what}")).hint(KEYS));
+        }
+        match self.of.iter().find(|name| !is_name(name)) {
+            Some(name) => Err(wrong(api, &format!("`of` has {name:?}, and takes {what}"))
+                .hint("write each as it stands in the vendor's own addresses")),
+            None => Ok(()),
+        }
     }
 
     fn headers(
@@ -140,6 +157,10 @@ impl Access {
     }
 }
 
+fn wrong(api: &Api, what: &str) -> Failure {
+    Failure::new(BAD_INPUT, format_args!("[sources.{}.poll]: {what}", api.source))
+}
+
 /// A token from the environment or a file, without the line's end. What is wrong with it is told without it.
 fn secret(
     api: &Api,
@@ -156,11 +177,14 @@ fn secret(
                 reason = "a secret enters by the variable that the config names"
             )]
             let value = std::env::var(name);
+            // Not its name: somebody may have written the token there.
+            let place = format!("sources.{}.poll.{what}_env", api.source);
             value.map_err(|_| {
-                Failure::new(NO_INPUT, format_args!("{section}: {name} is not set, or no text"))
-                    .hint(format_args!(
-                        "export {name} with the token, or name a file in `{what}_file`"
-                    ))
+                Failure::new(NO_INPUT, format_args!("{place} names no variable that is set")).hint(
+                    format_args!(
+                        "export it with the token as its text, or name a file in `{what}_file`"
+                    ),
+                )
             })?
         }
         (None, Some(file)) => {

@@ -1,6 +1,6 @@
 //! The APIs that are polled, as data.
 
-use super::plan::{Api, Auth, List, More, Next, Order, Purpose, Times};
+use super::plan::{Api, Auth, List, More, Next, Order, Parts, Purpose, Times};
 
 /// The API of a source, if it can be polled.
 pub(super) fn api(source: &str) -> Option<&'static Api> {
@@ -10,6 +10,28 @@ pub(super) fn api(source: &str) -> Option<&'static Api> {
 /// The sources that can be polled.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     APIS.iter().map(|api| api.source)
+}
+
+/// `owner/name`.
+fn is_repository(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(owner, name)| is_word(owner) && is_segment(name))
+}
+
+/// `group/subgroup/name`, or a number.
+fn is_project(text: &str) -> bool {
+    let number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    number || text.contains('/') && text.split('/').all(is_segment)
+}
+
+/// A name that is part of a path, and leads nowhere else.
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "." | "..") && is_word(&text.replace('.', "_"))
+}
+
+/// ASCII letters, digits, `-` and `_`; at most as many as the longest name of a vendor (GitLab).
+fn is_word(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    (1..=255).contains(&text.len()) && text.bytes().all(plain)
 }
 
 const DAY_S: i64 = 86_400;
@@ -40,7 +62,7 @@ const APIS: &[Api] = &[
             ("x-github-api-version", "2022-11-28"),
         ],
         auth: Auth::Scheme("Bearer"),
-        parts: Some("repositories, as owner/name"),
+        parts: Some(Parts { what: "repositories, as owner/name", is_name: is_repository }),
         lists: &[GITHUB_DEPLOYMENTS, GITHUB_RUNS, GITHUB_ISSUES, GITHUB_HOOK],
     },
     Api {
@@ -48,7 +70,7 @@ const APIS: &[Api] = &[
         address: Some("https://gitlab.com/api/v4"),
         headers: &[("accept", "application/json")],
         auth: Auth::Headers("private-token", None),
-        parts: Some("projects, as group/name or number"),
+        parts: Some(Parts { what: "projects, as group/name or number", is_name: is_project }),
         lists: &[GITLAB_DEPLOYMENTS, GITLAB_INCIDENTS],
     },
     Api {
@@ -80,7 +102,7 @@ const APIS: &[Api] = &[
         address: Some("https://sentry.io"),
         headers: &[("accept", "application/json")],
         auth: Auth::Scheme("Bearer"),
-        parts: Some("organisations, by their slug"),
+        parts: Some(Parts { what: "organisations, by their slug", is_name: is_word }),
         lists: &[SENTRY_RELEASES],
     },
 ];
@@ -225,6 +247,31 @@ mod tests {
     use super::*;
     use crate::poll::plan::{Ask, Place, Window};
     use backtrail_schemas::Timestamp;
+
+    #[test]
+    fn names_are_those_of_the_vendor() {
+        let good = [
+            ("github", &["shop/cart", "a-b/c.d", "mira_acme/.github", "a/..b"][..]),
+            ("gitlab", &["shop/cart", "shop/web/cart.js", "42"]),
+            ("sentry", &["acme", "acme-2_x"]),
+        ];
+        let bad = [
+            (
+                "github",
+                &["a", "a/", "/b", "a/b/c", "../x/y", "../x", "a/..", "a/b?x=1", "a b/c", "ä/b"][..],
+            ),
+            ("gitlab", &["cart", "", "a//b", "a/../b", "a/b#c", "a/b%2Fc", "/a/b", "-1"]),
+            ("sentry", &["", ".", "a/b", "acme.example", "acme?"]),
+        ];
+        for (cases, want) in [(good, true), (bad, false)] {
+            for (source, names) in cases {
+                let parts = api(source).and_then(|api| api.parts.as_ref()).unwrap();
+                for name in names {
+                    assert_eq!((parts.is_name)(name), want, "{source} {name}");
+                }
+            }
+        }
+    }
 
     /// Every template is filled wholly, and every source has a mapper.
     #[test]

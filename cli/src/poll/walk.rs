@@ -97,8 +97,10 @@ impl<'a> Reading<'a> {
         let whole = resumed.is_none();
         let mut ask = resumed.unwrap_or_else(|| Ask::first(list, self.window));
         let (mut stated, mut read) = (None, 0);
+        let mut asked = HashSet::new();
         loop {
             let path = ask.path(list, place, self.window);
+            self.leads_on(&mut asked, &ask, &path, (list, place))?;
             let answer = self.client.page(list, &path)?;
             stated = stated.or(answer.total);
             read += answer.page.elements.len() as u64;
@@ -154,9 +156,10 @@ impl<'a> Reading<'a> {
         let id = element.get("id").map(Value::to_string).unwrap_or_default();
         let (place, window) = (Place { id, ..place.clone() }, self.window);
         let mut ask = Some(Ask::first(list, window));
-        let mut submissions = Vec::new();
+        let (mut submissions, mut asked) = (Vec::new(), HashSet::new());
         while let Some(now) = ask {
             let path = now.path(list, &place, window);
+            self.leads_on(&mut asked, &now, &path, (list, &place))?;
             let page = self.client.page(list, &path)?.page;
             let settled = page.elements.iter().filter(|one| settled(list, one, window));
             for one in settled {
@@ -168,12 +171,29 @@ impl<'a> Reading<'a> {
         Ok(submissions)
     }
 
+    /// Whether a link leads to a page that was not read yet: else the list would have no end. What we ask by ourselves may be
+    /// the same again, where two changes are in one second.
+    fn leads_on(
+        &self,
+        asked: &mut HashSet<u64>,
+        ask: &Ask,
+        path: &str,
+        (list, place): (&List, &Place),
+    ) -> Result<(), Failure> {
+        if asked.insert(fingerprint(path)) || ask.link.is_none() {
+            return Ok(());
+        }
+        let what = format!("the API names {path} as the next page, which was read already");
+        Err(self.incomplete(list, place, &what).hint(
+            "what was read is kept; run the same command again, and tell whoever runs the API if it stays so",
+        ))
+    }
+
     /// A delivery of one element, mapped; `None` if this reading had the same before.
     fn submission(&mut self, list: &List, place: &Place, element: &Value) -> Option<Submission> {
         let body = element.to_string().into_bytes();
-        let mut hasher = DefaultHasher::new();
-        (list.name, &body).hash(&mut hasher);
-        if self.seen.len() < REMEMBERED_MAX && !self.seen.insert(hasher.finish()) {
+        let known = fingerprint((list.name, &body));
+        if self.seen.len() < REMEMBERED_MAX && !self.seen.insert(known) {
             return None;
         }
         let delivery = Delivery {
@@ -218,9 +238,7 @@ impl<'a> Reading<'a> {
                 self.read.counted = false;
                 return;
             }
-            let mut hasher = DefaultHasher::new();
-            id.hash(&mut hasher);
-            if self.facts_seen.insert(hasher.finish()) {
+            if self.facts_seen.insert(fingerprint(id)) {
                 *self.read.facts.entry(day_of(at)).or_default() += 1;
             }
         }
@@ -254,4 +272,11 @@ impl<'a> Reading<'a> {
         )
         .hint("read less at once: --since and --until with a shorter span")
     }
+}
+
+/// A number for what is remembered of many values.
+fn fingerprint(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

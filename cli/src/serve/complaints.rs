@@ -1,4 +1,5 @@
-//! Refused deliveries are counted all and logged now and then: a flood must not fill the system's log.
+//! What goes wrong with deliveries and connections is counted all and logged now and then: a flood must not fill the
+//! system's log.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 

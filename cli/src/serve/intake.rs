@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 
 use super::body::{self, Held};
 use super::connections::Visitor;
-use super::limits::{BODIES_BYTES_MAX, INLINE_BYTES_MAX, MAPPINGS_MAX};
+use super::limits::{BODIES_BYTES_MAX, IDS_LOGGED_MAX, INLINE_BYTES_MAX, MAPPINGS_MAX};
 use super::metrics::Metrics;
 use super::queue::{Kept, NotKept, Queue};
 use super::refusal::Refusal;
@@ -49,6 +49,7 @@ pub(super) struct Intake {
     bodies: Arc<Share>,
     mappings: Semaphore,
     complaints: Complaints,
+    quarantined: Complaints,
 }
 
 impl Intake {
@@ -75,6 +76,7 @@ impl Intake {
             bodies: Share::new("bodies", BODIES_BYTES_MAX),
             mappings: Semaphore::new(MAPPINGS_MAX),
             complaints: Complaints::default(),
+            quarantined: Complaints::default(),
         }
     }
 
@@ -275,9 +277,19 @@ impl Intake {
         if totals.accepted > 0 {
             self.silences.heard(source);
         }
-        if totals.quarantined > 0 {
-            let ids = value["quarantine"].to_string();
-            tracing::warn!(source, ids = ids.as_str(), "a delivery is in quarantine");
+        if totals.quarantined > 0
+            && let Some(others) = self.quarantined.one_more(self.elapsed_us())
+        {
+            let ids: Vec<_> =
+                value["quarantine"].as_array().into_iter().flatten().take(IDS_LOGGED_MAX).collect();
+            let (ids, elements) = (serde_json::json!(ids).to_string(), totals.quarantined);
+            tracing::warn!(
+                source,
+                ids = ids.as_str(),
+                elements,
+                others,
+                "a delivery is in quarantine"
+            );
         }
         let outcome = match totals {
             t if t.quarantined > 0 => "quarantined",

@@ -116,8 +116,12 @@ pub(super) const RETRY_STOPPED_S: u64 = 5;
 /// When to come again after "no space" and what else a person must mend, in seconds.
 pub(super) const RETRY_FULL_S: u64 = 30;
 
-/// How often refused deliveries are logged, and connections that made room, in microseconds: a flood must not fill the log of the system.
+/// How often refused deliveries are logged, those in quarantine, and connections that made room, in microseconds: a flood must
+/// not fill the log of the system.
 pub(super) const COMPLAINT_US: i64 = 1_000_000;
+
+/// How many ids in quarantine one line of the log names: a delivery of many elements may have as many.
+pub(super) const IDS_LOGGED_MAX: usize = 10;
 
 const _: () = assert!(BODIES_BYTES_MAX < u32::MAX as usize && GROUP_MAX <= QUEUE_MAX);
 const _: () = assert!(HEADERS_PATIENCE_S < IDLE_PATIENCE_S && IDLE_PATIENCE_S < CONNECTION_LIFE_S);

@@ -90,8 +90,7 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        // One event is one line, whatever a message quotes.
-        self.put(field, value.replace(char::is_control, " "));
+        self.put(field, value_of(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -107,8 +106,19 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        self.put(field, one_line(&format!("{value:?}")));
     }
+}
+
+/// A list is logged as its JSON, since a field of an event holds none, and becomes one again.
+fn value_of(text: &str) -> Value {
+    let list = text.starts_with('[').then(|| serde_json::from_str::<Vec<Value>>(text).ok());
+    list.flatten().map_or_else(|| one_line(text).into(), Value::Array)
+}
+
+/// One event is one line, whatever a message quotes.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -127,5 +137,13 @@ mod tests {
         let want =
             serde_json::json!({"level": "warn", "message": "a \"b\"", "source": "x", "time": "T"});
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), want);
+    }
+
+    #[test]
+    fn a_list_is_a_list() {
+        assert_eq!(value_of(r#"["a","b"]"#), serde_json::json!(["a", "b"]));
+        for text in ["[a]", "a\n[\"b\"]", "7", "[\"a\"] b"] {
+            assert_eq!(value_of(text), text.replace('\n', " "));
+        }
     }
 }

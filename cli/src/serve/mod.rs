@@ -100,6 +100,11 @@ pub(crate) fn serve(global: &Global, args: &Serve) -> Result<(), Failure> {
     let server =
         runtime.block_on(async { http::Server::start(intake, listen, places, acceptor) })?;
     tracing::info!("serving {origin} on {scheme}://{}", server.address());
+    if scheme == "http" && !server.address().ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "secrets and deliveries that come from other hosts can be read on their way: set `[serve] tls_certificate`, or have a proxy with TLS before it"
+        );
+    }
     if places < CONNECTIONS_MAX {
         tracing::warn!("the limit of open files leaves {places} connections of {CONNECTIONS_MAX}");
     }

@@ -138,12 +138,12 @@ impl SourceSection {
         }
         let client = |name: &String| Key { id: name.clone(), secret: Secret::new(name.as_str()) };
         let mut keys: Vec<Key> = self.clients.iter().map(client).collect();
-        for secret in &self.secrets {
+        for (n, secret) in self.secrets.iter().enumerate() {
             if keys.iter().any(|key| key.id == secret.id) {
                 return Err(wrong(&format!("has two secrets `{}`", secret.id))
                     .hint("the id is recorded with each event: give each its own"));
             }
-            keys.push(secret.read(name, base)?);
+            keys.push(secret.read(&format!("sources.{name}.secrets[{n}]"), base)?);
         }
         let (header, timestamp) = (self.header.as_deref(), self.timestamp_header.as_deref());
         let authenticator = Authenticator::new(scheme, header, timestamp, keys)
@@ -170,8 +170,10 @@ impl SourceSection {
     fn scheme(&self, source: &str, wrong: &dyn Fn(&str) -> Failure) -> Result<Scheme, Failure> {
         let words: Vec<&str> = SCHEMES.iter().map(|(word, _)| *word).collect();
         match &self.scheme {
+            // What is written there may be a secret in the wrong place.
             Some(word) => Scheme::named(word).ok_or_else(|| {
-                wrong(&format!("has the scheme `{word}`, which does not exist"))
+                let message = format!("sources.{name}.scheme is not the word of a scheme");
+                Failure::new(BAD_INPUT, message)
                     .hint(format_args!("the schemes are {}", words.join(", ")))
             }),
             None => default_scheme(source).ok_or_else(|| {
@@ -183,13 +185,13 @@ impl SourceSection {
 }
 
 impl SecretSection {
-    fn read(&self, source: &str, base: &Path) -> Result<Key, Failure> {
-        let named = format!("sources.{source}, secret `{}`", self.id);
+    /// The secret; `place` is where the config names it. What it names as a variable may be the secret itself.
+    fn read(&self, place: &str, base: &Path) -> Result<Key, Failure> {
         let bytes = match (&self.env, &self.file) {
             (Some(variable), None) => {
                 #[expect(clippy::disallowed_methods, reason = "secrets come from the environment")]
                 let value = std::env::var(variable);
-                let missing = format!("{named}: the variable {variable} is not set");
+                let missing = format!("{place}.env names no variable that is set");
                 let hint = "set it in the environment of the server";
                 value.map_err(|_| Failure::new(NO_INPUT, missing).hint(hint))?.into_bytes()
             }
@@ -197,13 +199,13 @@ impl SecretSection {
                 let path = base.join(file);
                 let found = std::fs::metadata(&path).map_err(|e| unreadable(&path, &e))?;
                 if found.len() > SECRET_FILE_BYTES_MAX {
-                    let message = format!("{named}: {} is too long", path.display());
+                    let message = format!("{place}: {} is too long", path.display());
                     return Err(Failure::new(BAD_INPUT, message).hint("it holds the secret alone"));
                 }
                 std::fs::read(&path).map_err(|e| unreadable(&path, &e))?
             }
             _ => {
-                return Err(Failure::new(BAD_INPUT, format_args!("{named}: where is it?"))
+                return Err(Failure::new(BAD_INPUT, format_args!("{place}: where is it?"))
                     .hint("write either env = \"VARIABLE\" or file = \"PATH\""));
             }
         };
