@@ -382,7 +382,7 @@ pub(crate) struct Link {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Quarantine {
-    /// The deliveries in quarantine, with their reasons.
+    /// The deliveries in quarantine, with their reasons, and what a retry made of them.
     #[command(
         after_help = "Examples:\n  backtrail quarantine list --ledger ./ledger\n  backtrail quarantine list --ledger ./ledger --format json"
     )]
@@ -392,7 +392,7 @@ pub(crate) enum Quarantine {
         after_help = "Examples:\n  backtrail quarantine show 3f0c --ledger ./ledger\n  backtrail quarantine show 3f0c --ledger ./ledger --json > delivery.ndjson"
     )]
     Show(QuarantineShow),
-    /// Maps deliveries in quarantine again, after an upgrade, and appends what is understood now.
+    /// Maps deliveries in quarantine again, after an upgrade, appends what is understood now, and says in the log what became of each.
     #[command(
         after_help = "Examples:\n  backtrail quarantine retry --ledger ./ledger\n  backtrail quarantine retry 3f0c --ledger ./ledger --format json"
     )]
@@ -410,7 +410,7 @@ pub(crate) struct QuarantineShow {
 
 #[derive(Debug, Args)]
 pub(crate) struct QuarantineRetry {
-    /// The deliveries' ids, or the beginnings of them; by default all.
+    /// The deliveries' ids, or the beginnings of them; by default all that are open.
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
     /// `json` for the counts as one object.

@@ -59,6 +59,10 @@ pub const BATCH_DELIVERIES_MAX: usize = 128;
 /// How many bytes of bodies are held in memory before they are appended.
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
 
+/// How many spans of rows an `ingest/retried` row names, of each kind: two longest numbers each leave most of a leaf free.
+/// What one delivery adds is one span, unless people who are new stand between.
+pub const SPANS_MAX: usize = 500;
+
 /// The longest reason of a reject, in characters: it names a file and a path, it does not repeat the body.
 pub const REASON_CHARS_MAX: usize = 600;
 
@@ -107,4 +111,6 @@ pub const BODY_LINES_MAX: usize = DELIVERY_EVENTS_MAX;
 
 const _: () = assert!(LINE_BYTES_MAX > 2 * BODY_BYTES_MAX && REFUSED_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(LEAF_BYTES_RESERVED < LEAF_BYTES_MAX / 2);
+const _: () =
+    assert!(2 * SPANS_MAX * "9007199254740991-9007199254740991,".len() < LEAF_BYTES_MAX * 3 / 4);
 const _: () = assert!(BATCH_DELIVERIES_MAX > 0 && BATCH_BYTES_MAX > 0);

@@ -129,38 +129,6 @@ pub fn dry_run<E: From<Error>>(
     Ok(totals)
 }
 
-/// Maps deliveries that lie in quarantine again, each as received as it was, and makes what is understood now part of the ledger.
-///
-/// What is still not understood is counted as `quarantined` and adds nothing: its entries are in the log already.
-///
-/// # Errors
-/// The ledger failed. What was told of before is durable; running it again gives duplicates for that.
-pub fn retry(
-    ledger: &mut dyn Appender,
-    context: &Context,
-    deliveries: impl IntoIterator<Item = Delivery>,
-) -> Result<Totals, Error> {
-    let mut totals = Totals::default();
-    for delivery in deliveries {
-        let context = context.received(delivery.reception.as_ref());
-        let (delivery, mut mapped) = Found { delivery, mode: None, refused: None }.mapped(&context);
-        let refused = !std::mem::take(&mut mapped.rejects).is_empty();
-        if mapped.drafts.is_empty() {
-            totals.deliveries += 1;
-            totals.quarantined += u64::from(refused);
-            totals.ignored += u64::from(!refused);
-            continue;
-        }
-        let receipts = ledger.append(vec![Submission { delivery, mapped }]);
-        for receipt in receipts.map_err(Error::Ledger)? {
-            totals.count(&receipt);
-            totals.quarantined += u64::from(refused && receipt.quarantined.is_none());
-        }
-    }
-    totals.checkpoint = Some(ledger.publish().map_err(Error::Ledger)?.size);
-    Ok(totals)
-}
-
 /// Submissions that wait for their common flush.
 struct Batch<'a, E> {
     ledger: &'a mut dyn Appender,

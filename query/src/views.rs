@@ -38,6 +38,7 @@ const FILES: &[(&str, &str)] = files![
     "12_approval_rows",
     "13_person_directories",
     "14_missed_pushes",
+    "14_quarantined_deliveries",
     "15_source_statements",
     "16_source_gaps",
     "17_source_days",

@@ -1,11 +1,12 @@
 -- view:  source_days
 -- shows: one row per source and day (UTC) on which it has facts, deliveries in quarantine, a count, a gap or a silence
 -- adds:  held (facts of the day, what was retracted since included), pushed, polled and unsent (of those: by push, by poll, and
---        neither, as from a file), missed (found by a poll, see missed_pushes), quarantined (deliveries); expected (the
---        most that anybody counts), sent_min (the least that the sender counts, null if only an API was asked), met (as much
---        is held as each of them counts); open_gaps, closed_gaps, open_silences; counted (the source was counted on this day or
---        an earlier one); seq and event_id of all that this rests on but plain facts
--- reads: events, facts, missed_pushes, source_statements, source_gaps
+--        neither, as from a file), missed (found by a poll, see missed_pushes); quarantined (deliveries that are in quarantine)
+--        and retried (that were, until a retry settled them); expected (the most that anybody counts), sent_min (the least that
+--        the sender counts, null if only an API was asked), met (as much is held as each of them counts); open_gaps,
+--        closed_gaps, open_silences; counted (the source was counted on this day or an earlier one); seq and event_id of all
+--        that this rests on but plain facts
+-- reads: events, facts, missed_pushes, quarantined_deliveries, source_statements, source_gaps
 -- rules: docs/controls.md, LOG-01. A count is of a whole day; the last one of each who counts holds. What an API lists may be less
 --        than what was pushed, what the sender counts may not
 with told as (
@@ -33,10 +34,16 @@ counted as (
 ),
 first_counts as (select source, min(day) as day from counts group by source),
 rejected as (
-  select source, epoch_us(occurred_at) / 86400000000 as day, attributes['quarantine'] as quarantine, event_id
-  from facts where kind = 'ingest' and phase = 'rejected'
+  select f.source, epoch_us(f.occurred_at) / 86400000000 as day, q.quarantine, q.state, f.event_id, q.event_id as entries
+  from facts f
+  left join quarantined_deliveries q on q.quarantine = f.attributes['quarantine']
+  where f.kind = 'ingest' and f.phase = 'rejected'
 ),
-kept_back as (select source, day, count(distinct quarantine) as quarantined from rejected group by source, day),
+kept_back as (
+  select source, day, count(distinct case when state = 'open' then quarantine end) as quarantined,
+    count(distinct case when state = 'settled' then quarantine end) as retried
+  from rejected group by source, day
+),
 gap_spans as (
   select g.*, epoch_us(from_at) / 86400000000 as first_day, epoch_us(reconciled_until) / 86400000000 as reconciled_day,
     case when until_at > from_at then epoch_us(until_at) - 1 else epoch_us(from_at) end / 86400000000 as last_day
@@ -63,6 +70,7 @@ missed as (select source, day, count(*) as missed from found group by source, da
 cited as (
   select source, day, event_id from counts
   union select source, day, event_id from rejected
+  union select source, day, unnest(entries) from rejected
   union select source, day, event_id from gap_days
   union select source, day, reconciled_by from gap_days where closed
   union select source, day, event_id from found
@@ -79,7 +87,7 @@ days as (
 )
 select d.source, to_timestamp_us(d.day * 86400000000) as day, coalesce(h.held, 0) as held, coalesce(h.pushed, 0) as pushed,
   coalesce(h.polled, 0) as polled, coalesce(h.held - h.pushed - h.polled, 0) as unsent, coalesce(m.missed, 0) as missed,
-  coalesce(k.quarantined, 0) as quarantined, c.expected, c.sent_min,
+  coalesce(k.quarantined, 0) as quarantined, coalesce(k.retried, 0) as retried, c.expected, c.sent_min,
   coalesce(c.expected <= coalesce(h.held, 0) and coalesce(c.sent_min >= coalesce(h.held, 0), true), false) as met, coalesce(o.open_gaps, 0) as open_gaps,
   coalesce(o.closed_gaps, 0) as closed_gaps, coalesce(o.open_silences, 0) as open_silences,
   coalesce(f.day <= d.day, false) as counted, e.seq, e.event_id

@@ -73,7 +73,7 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("service", &["declared", "retired"]),
     ("environment", &["created", "deleted"]),
     ("correction", &["amended", "retracted"]),
-    ("ingest", &["rejected", "gap_detected", "source_silent", "manifest", "reconciled"]),
+    ("ingest", &["rejected", "gap_detected", "source_silent", "manifest", "reconciled", "retried"]),
     (
         LEDGER,
         &[

@@ -42,7 +42,7 @@ PHASES = {
     "drill": "scheduled started completed cancelled", "postmortem": "created published reviewed",
     "action_item": "created updated completed cancelled", "notification": "sent", "assessment": "made",
     "flag": "turned_on turned_off changed", "service": "declared retired", "environment": "created deleted",
-    "correction": "amended retracted", "ingest": "rejected gap_detected source_silent manifest reconciled",
+    "correction": "amended retracted", "ingest": "rejected gap_detected source_silent manifest reconciled retried",
 }
 RANK = {pair: i for i, pair in enumerate((k, p) for k, ps in PHASES.items() for p in ps.split())}
 NOT_AMENDED = set(

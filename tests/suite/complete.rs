@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use crate::intake::post;
 use crate::poll::{KEYS, SPAN, github, webhooks};
-use crate::polled::{Api, TOKEN, polled, push, sql, world};
+use crate::polled::{Api, TOKEN, polled, push, pushed, sql, world};
 use crate::serving::{Serving, eventually, ledger, rows};
 use crate::tool::ok;
 
@@ -92,6 +92,80 @@ fn what_a_push_missed_and_a_poll_found_is_seen_everywhere() {
     let page = std::fs::read_to_string(dir.join("fewer/report.md")).unwrap();
     assert!(page.contains("github says manifest from 2025-05-01"), "other controls say why");
     assert_eq!(server.signal("-TERM"), 0);
+}
+
+/// Writes a config that says which service the releases of Helm are of, or leaves it open.
+fn configure_helm(dir: &Path, defaults: &str) {
+    let config = format!("[ledger]\npath = 'ledger'\n[sources.helm]\n{defaults}\n");
+    std::fs::write(dir.join("backtrail.toml"), config).unwrap();
+}
+
+/// The deliveries that are listed in quarantine: state, time of the retry and rows.
+fn quarantined(dir: &Path) -> Vec<Value> {
+    let listed = ok(dir, ["quarantine", "list", "--format", "json"]);
+    serde_json::from_str(&listed).unwrap()
+}
+
+fn retried(dir: &Path) -> Value {
+    serde_json::from_str(&ok(dir, ["quarantine", "retry", "--format", "json"])).unwrap()
+}
+
+#[test]
+fn a_retry_settles_what_was_in_quarantine_and_the_log_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    ok(dir, ["init", "ledger", "--origin", "retry.example/test", "--simulated-clock"]);
+    configure_helm(dir, "");
+    let release = |day: u8| {
+        let at = format!("2025-05-0{day}T10:00:00Z");
+        let history = json!([{"revision": day, "updated": at, "status": "deployed", "chart": "till-4.1.0", "app_version": "4.1.0"}]);
+        pushed("helm", &at, &json!({}), &history)
+    };
+    let sent = [release(5), release(6)].map(|delivery| delivery.to_string()).join("\n");
+    std::fs::write(dir.join("sent.ndjson"), sent).unwrap();
+    assert!(ok(dir, ["ingest", "sent.ndjson"]).contains("2 quarantined"));
+    assert!(quarantined(dir).iter().all(|q| q["state"] == "open" && q["retried_at"] == ""));
+
+    // A retry that fails is on record, once, and changes nothing.
+    for _ in 0..2 {
+        assert_eq!(retried(dir)["quarantined"], 2);
+    }
+    let retries = "select count(*) from events where phase = 'retried'";
+    assert_eq!(sql(dir, retries), ["2"]);
+    // Each cites the refusal and the retry.
+    let open = |day: &str| (format!("helm/2025-05-{day}"), "IN_QUARANTINE".to_owned(), 2);
+    assert_eq!(log_01(dir, "failed"), ("exceptions".to_owned(), vec![open("05"), open("06")]));
+    assert!(quarantined(dir).iter().all(|q| q["state"] == "open" && q["retried_at"] != ""));
+
+    // What one of them says comes another way before it is retried.
+    configure_helm(dir, "defaults = { service = 'till' }");
+    push(dir, &[release(6)]);
+    let counts = retried(dir);
+    assert_eq!((&counts["quarantined"], &counts["deliveries"]), (&0.into(), &2.into()));
+    assert_eq!((&counts["accepted"], &counts["duplicate"]), (&1.into(), &1.into()));
+    assert_eq!(retried(dir)["deliveries"], 0, "nothing is open");
+    for day in [5, 6] {
+        let of = format!(
+            "select seq from events where source = 'helm' and kind = 'deployment' and cast(occurred_at as varchar) like '2025-05-0{day}%'"
+        );
+        let held = &quarantined(dir)[day - 5];
+        assert_eq!(held["state"], "settled", "{held}");
+        let shown = ok(dir, ["quarantine", "show", held["id"].as_str().unwrap()]);
+        let column = if day == 5 { "rows" } else { "known_rows" };
+        assert!(shown.contains(&format!("\n{column:<12} {}\n", sql(dir, &of)[0])), "{shown}");
+    }
+    // From here on the days are judged by what is in the log.
+    for day in [5, 6] {
+        let count = format!(
+            "emit ingest manifest --attribute source=helm --field expected_count=1 --field window_start=2025-05-0{day}T00:00:00Z --field window_end=2025-05-0{}T00:00:00Z",
+            day + 1
+        );
+        ok(dir, count.split(' '));
+    }
+    assert_eq!(log_01(dir, "settled"), ("effective".to_owned(), Vec::new()));
+    let days = "select quarantined, retried, held, met from source_days where source = 'helm'";
+    assert_eq!(sql(dir, days), ["0,1,1,true", "0,1,1,true"]);
+    ok(dir, ["verify", "ledger", "--vkey", "ledger.vkey"]);
 }
 
 const SILENT: &str = "

@@ -49,6 +49,12 @@ fn the_demo_leaves_what_it_says_and_the_same_bytes_twice() {
         ok(dir.path(), ["report", "verify", &out, "--vkey", "trial/vkey"]);
         assert!(said.contains(&out), "{said}");
     }
+    // Some days of one source were counted, and two days have exceptions.
+    let report: serde_json::Value =
+        serde_json::from_slice(&first["reports/soc2/report.json"]).unwrap();
+    let controls = report["controls"].as_array().unwrap();
+    let counts = &controls.iter().find(|control| control["id"] == "LOG-01").unwrap()["counts"];
+    assert_eq!((&counts["pass"], &counts["fail"]), (&9.into(), &2.into()), "{counts}");
     assert_eq!(run(dir.path(), ["verify", "trial/ledger", "--vkey", "trial/vkey"]).exit, 40);
     ok(dir.path(), ["verify", "trial/ledger", "--vkey", "trial/vkey", "--demo"]);
     assert_eq!(ok(dir.path(), ["demo", "trial"]), said);

@@ -90,11 +90,12 @@ fn a_malformed_delivery_is_kept_with_its_place() {
     let line = quarantine(&["show", id, "--json"]).out;
     let record: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(record["body"], "{\"kind\":\"deployment\"");
-    let size = ok(dir.path(), ["sql", "--ledger", "ledger", "select count(*) from events"]);
+    let entries = "select count(*) from events where phase <> 'retried'";
+    let size = ok(dir.path(), ["sql", "--ledger", "ledger", entries]);
     let retried = quarantine(&["retry", "--format", "json"]).out;
     let counts: serde_json::Value = serde_json::from_str(&retried).unwrap();
     assert_eq!((&counts["deliveries"], &counts["quarantined"]), (&1.into(), &1.into()));
-    assert_eq!(size, ok(dir.path(), ["sql", "--ledger", "ledger", "select count(*) from events"]));
+    assert_eq!(size, ok(dir.path(), ["sql", "--ledger", "ledger", entries]));
     let ran = run(
         dir.path(),
         [

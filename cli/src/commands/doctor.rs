@@ -8,6 +8,7 @@ use backtrail_ledger::{Clock as _, FileSigner, Kind, Signer as _, Snapshot, segm
 use backtrail_schemas::{Event, Timestamp, leaf};
 use serde_json::json;
 
+use super::quarantine::unsettled;
 use crate::args::{Doctor, Global};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -47,6 +48,7 @@ pub(crate) fn doctor(global: &Global, args: &Doctor) -> Result<(), Failure> {
     match Snapshot::open(&dir, None) {
         Ok(snapshot) => {
             look.rows(&snapshot)?;
+            look.quarantine(&snapshot, &config)?;
             look.files(&snapshot)?;
             look.key(&config.key(args.key.key.as_ref(), &dir), &snapshot)?;
             if let Some(backup) = &args.backup {
@@ -102,7 +104,7 @@ impl Look<'_> {
         (self.now.micros() - at.micros()) / DAY_US
     }
 
-    /// The clock, the newest row, the tail, the quarantine, an erasure under way.
+    /// The clock, the newest row, the tail, an erasure under way.
     fn rows(&mut self, snapshot: &Snapshot) -> Result<(), Failure> {
         let event = |seq: u64| -> Result<Event, Failure> {
             let leaf = snapshot.leaf(seq)?;
@@ -133,9 +135,14 @@ impl Look<'_> {
         if newest.text("phase") == Some("erasure") && newest.attribute("done").is_none() {
             self.add("an erasure was interrupted", self.command("seal"));
         }
-        let refused = snapshot.quarantine()?.len();
-        if refused > 0 {
-            let what = format!("{refused} deliveries are in quarantine");
+        Ok(())
+    }
+
+    /// What no retry settled.
+    fn quarantine(&mut self, snapshot: &Snapshot, config: &Config) -> Result<(), Failure> {
+        let open = unsettled(snapshot, config)?;
+        if open > 0 {
+            let what = format!("{open} deliveries are in quarantine");
             self.add(what, self.command("quarantine list"));
         }
         Ok(())

@@ -22,7 +22,7 @@ use crate::remote;
 use crate::session::nearest;
 
 /// Phases of kind `ingest` that only intake itself can know.
-const OF_INTAKE: &[&str] = &["rejected", "gap_detected", "source_silent"];
+const OF_INTAKE: &[&str] = &["rejected", "gap_detected", "source_silent", "retried"];
 
 /// Columns that have an option of their own.
 const OPTIONS: &[(&str, &str)] = &[

@@ -4,8 +4,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backtrail_ingest::{Context, Error, Options, Totals, dry_run, retry, run};
-use backtrail_ledger::{Clock, InitOptions, Ledger, Outcome, Submission, demo_signer};
+use backtrail_ingest::{Context, Error, Options, Retry, Totals, dry_run, run};
+use backtrail_ledger::{
+    Clock, InitOptions, Ledger, Outcome, QuarantineId, Submission, demo_signer,
+};
 use backtrail_schemas::{Delivery, Mapped, Reject, Timestamp};
 use serde_json::json;
 
@@ -68,7 +70,16 @@ fn all_samples_become_rows_once() {
     assert_eq!(again.checkpoint, first.checkpoint, "the same deliveries add no row");
 }
 
-/// What an earlier version did not understand becomes a row; what nobody understands adds nothing.
+/// Retries deliveries, each with a name for its place in quarantine.
+fn retry(ledger: &mut Ledger, deliveries: &[Delivery]) -> Totals {
+    let how = Retry { context: &Context::file(), origin: "log.kiln.example", at: Noon.now() };
+    let named = deliveries.iter().cloned().enumerate();
+    let named = named.map(|(at, delivery)| (QuarantineId(format!("q{at}")), delivery));
+    backtrail_ingest::retry(ledger, &how, named).unwrap()
+}
+
+/// What an earlier version did not understand becomes a row; what nobody understands adds nothing. What became of each is one
+/// row more, unless it is what became of it before.
 #[test]
 fn quarantine_is_mapped_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,14 +97,31 @@ fn quarantine_is_mapped_again() {
     };
     ledger.append(deliveries.iter().map(refused).collect()).unwrap();
     let before = ledger.publish().unwrap().size;
-    let mut again = || retry(&mut ledger, &Context::file(), deliveries.clone()).unwrap();
+    let mut again = || retry(&mut ledger, &deliveries);
     let first = again();
     check_sums(&first);
     assert_eq!((first.deliveries, first.accepted, first.quarantined), (2, 1, 1));
-    assert_eq!(first.checkpoint, Some(before + 1));
-    let second = again();
-    assert_eq!((second.accepted, second.duplicate, second.quarantined), (0, 1, 1));
-    assert_eq!(second.checkpoint, Some(before + 1));
+    assert_eq!(first.checkpoint, Some(before + 3));
+    let known = again();
+    assert_eq!((known.accepted, known.duplicate, known.quarantined), (0, 1, 1));
+    assert_eq!(known.checkpoint, Some(before + 4));
+    assert_eq!(again(), known);
+    let snapshot = backtrail_ledger::Snapshot::open(&folder.path().join("ledger"), None).unwrap();
+    let leaf = |seq| String::from_utf8(snapshot.leaf(seq).unwrap()).unwrap();
+    let labels = |at: u64| {
+        let leaf: serde_json::Value = serde_json::from_str(&leaf(before + at)).unwrap();
+        assert_eq!((&leaf["phase"], &leaf["source"]), (&json!("retried"), &json!("native")));
+        leaf["attributes"].clone()
+    };
+    let rows = before.to_string();
+    assert_eq!(
+        [labels(1), labels(2), labels(3)],
+        [
+            json!({"quarantine": "q0", "outcome": "settled", "added": "1", "known": "0", "rows": rows}),
+            json!({"quarantine": "q1", "outcome": "open", "added": "0", "known": "0"}),
+            json!({"quarantine": "q0", "outcome": "settled", "added": "0", "known": "1", "known_rows": rows}),
+        ]
+    );
 }
 
 /// What was pushed and is understood later is recorded as what it was.
@@ -135,12 +163,12 @@ fn quarantine_remembers_who_sent_it() {
         .collect();
     assert_eq!(deliveries[0].reception, pushed.reception("native"));
     assert_eq!(deliveries[1].reception, None, "what came from a file is as it was before");
-    let totals = retry(&mut ledger, &Context::file(), deliveries).unwrap();
+    let totals = retry(&mut ledger, &deliveries);
     assert_eq!(totals.accepted, 2);
     let size = ledger.publish().unwrap().size;
     let snapshot = Snapshot::open(&folder.path().join("ledger"), None).unwrap();
     let leaf = |seq| String::from_utf8(snapshot.leaf(seq).unwrap()).unwrap();
-    let leaves: Vec<String> = (size - 2..size).map(leaf).collect();
+    let leaves = [leaf(size - 4), leaf(size - 2)];
     for part in
         [r#""ingest_mode":"push""#, r#""authn_method":"hmac-sha256""#, r#""authn_key_id":"2026b""#]
     {

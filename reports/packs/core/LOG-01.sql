@@ -17,9 +17,11 @@ judged as (
       when p.expected > p.held + p.quarantined then 'FEWER_THAN_COUNTED'
       when p.sent_min < p.held then 'MORE_THAN_COUNTED'
       when p.met and p.closed_gaps > 0 then 'RECOVERED'
+      when p.met and p.quarantined = 0 and p.retried > 0 then 'RETRIED'
       when p.met then 'COUNTED'
       when p.open_silences > 0 then 'SILENT'
       when p.quarantined > 0 then 'IN_QUARANTINE'
+      when p.held = 0 and p.retried > 0 then 'RETRIED'
       when p.held > 0 and p.unsent = p.held then 'NOT_SENT'
       when epoch_us(w.as_of) < epoch_us(p.day) + (86400 + $counted_within_s) * 1000000 then 'NOT_DUE'
       when p.held = 0 then 'RECONCILED'
@@ -30,6 +32,6 @@ judged as (
 )
 select
   j.item_id, r.status, j.reason_code, r.reason, j.day as occurred_at, j.source, j.expected, j.held, j.missed, j.quarantined,
-  j.seq, j.event_id
+  j.retried, j.seq, j.event_id
 from judged as j left join $reasons on r.reason_code = j.reason_code
 order by j.item_id

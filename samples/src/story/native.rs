@@ -243,6 +243,7 @@ fn listed(facts: &Facts) -> Vec<Line> {
 fn stated(facts: &Facts, row: Row, name: &str, text: &str) -> Row {
     match name {
         "amends" => row.with("amends_event_id", format!("native:{INSTANCE}:{text}")),
+        "of" => row.with("attributes", json!({"source": text})),
         "at" => row.with("attributes", json!({"occurred_at": instant(text).to_string()})),
         _ => row.with(name, cell_value(facts, name, text)),
     }
