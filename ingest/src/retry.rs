@@ -99,11 +99,12 @@ fn outcome(
     for (name, text) in &labels {
         draft.event.put_attribute(name, text).expect("names of ours, each once");
     }
+    let reception = context.reception(&source);
     let delivery = Delivery {
         received_at: Some(how.at),
         source: Some(source),
         body: json!({ "retried": id.0 }).to_string().into_bytes(),
-        reception: context.reception(),
+        reception,
         ..Delivery::default()
     };
     Submission { delivery, mapped: Mapped { drafts: vec![draft], ..Mapped::default() } }

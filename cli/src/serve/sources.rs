@@ -124,7 +124,7 @@ impl SourceSection {
             wrong("is not a source")
                 .hint(format_args!("did you mean {near}? `backtrail sources` lists them"))
         })?;
-        let scheme = self.scheme(source, &wrong)?;
+        let scheme = self.scheme(name, source, &wrong)?;
         if scheme == Scheme::Mtls && !client_ca {
             return Err(wrong("has scheme `mtls`, but no client certificate is checked")
                 .hint("name those who sign them in `[serve] tls_client_ca`"));
@@ -167,7 +167,12 @@ impl SourceSection {
         })
     }
 
-    fn scheme(&self, source: &str, wrong: &dyn Fn(&str) -> Failure) -> Result<Scheme, Failure> {
+    fn scheme(
+        &self,
+        name: &str,
+        source: &str,
+        wrong: &dyn Fn(&str) -> Failure,
+    ) -> Result<Scheme, Failure> {
         let words: Vec<&str> = SCHEMES.iter().map(|(word, _)| *word).collect();
         match &self.scheme {
             // What is written there may be a secret in the wrong place.
