@@ -55,7 +55,7 @@ const BODY: &str = r"
 ## How deliveries are read
 
 `backtrail ingest PATH…` takes files, folders (in byte order of their paths), `-` for standard input, and archives
-(`.tar`, `.tar.gz`, `.tgz`, `.gz`; not archives within archives).
+(`.tar`, `.tar.gz`, `.tgz`, `.gz`; not archives within archives). What is damaged is quarantined from there on, and the rest is read.
 
 - **One delivery per file**: JSON, or YAML for what Kubernetes and Helm print. A file `x.headers.json` beside `x.json` holds its headers.
 - **One delivery per line**: `.ndjson` and `.jsonl`, and any file one of whose first two lines is an object of its own. A
@@ -74,7 +74,7 @@ const BODY: &str = r"
   that hold 100 MiB together; a list inside one record, each of whose entries is a row or is compared with the others, has at most 1,000.
 
 Why a delivery or an element of one is quarantined, by code: `bad_json`, `bad_yaml`, `bad_text`, `bad_csv`,
-`bad_protobuf`, `empty_body`, `bad_record`, `too_large`, `nested_archive` (the bytes); `unknown_source`, `unknown_type`, `unsupported_version`,
+`bad_protobuf`, `empty_body`, `bad_record`, `too_large`, `nested_archive`, `unreadable` (the bytes); `unknown_source`, `unknown_type`, `unsupported_version`,
 `unmapped_type` (a type that carries no fact of ours), `unmapped_state`, `stale_status` (the kind of delivery);
 `missing_field`, `unknown_field`, `forbidden_field`, `wrong_type`, `bad_time`, `bad_value` (its content); `no_fact`.
 
@@ -149,7 +149,8 @@ status is a rollback's too: requested, started, succeeded, failed; `rollback_id`
 unmapped; a ping, a job that deploys nothing, a run that was only requested and edits of releases are ignored.
 
 A workflow is a deployment only by its name: `Deploy [SERVICE] to ENVIRONMENT`, `Rollback [SERVICE] in ENVIRONMENT`, each
-one word. Its jobs should name no `environment:`, since GitHub reports those deployments itself. `deployment_id` is
+one word. The REST list has no name of a workflow whose runs have titles of their own (`run-name:`): there its file stands for it, and
+decides nothing. Its jobs should name no `environment:`, since GitHub reports those deployments itself. `deployment_id` is
 `run:<id>:<attempt>`: a run again of an old workflow is another deployment of its old commit, and order shows that it goes back.
 
 `incident_id` is `owner/name#number`. A label such as `SEV-2` is the severity, a line `root cause: <commit>` of the issue's

@@ -52,7 +52,7 @@ const SOURCES: &[Source<'_>] = &[
         natural_key: "host and number of the deployment, status, job or release; run and attempt; run, attempt, environment and time of a review; number of the issue and time of the change",
         authentication: "HMAC-SHA256 over the body in X-Hub-Signature-256, without a time",
         rollback: "convention: task `rollback`, `rollback_of` in the deployment's payload, or a workflow's name; else by order",
-        cannot_tell: "regions and change requests, unless the payload names them; which deployment a review belongs to, beyond run and environment; that an issue moved to a repository whose hooks are not read goes on; when a status is lost (failed deliveries are not repeated)",
+        cannot_tell: "regions and change requests, unless the payload names them; which deployment a review belongs to, beyond run and environment; that an issue moved to a repository whose hooks are not read goes on; from the REST list, what a workflow with a `run-name:` is called; when a status is lost (failed deliveries are not repeated)",
     },
     Source {
         name: "pagerduty",
