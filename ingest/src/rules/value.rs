@@ -22,11 +22,9 @@ pub(super) enum Source {
     Read(Places, Form),
     /// What the rule says for the word at a place; nothing for other words.
     Mapped(Places, BTreeMap<String, Cell>),
-    /// An id, and what tells it from the same id given again: `id#more`, or the id alone where there is no more.
-    Told(Places, Places),
 }
 
-const HINT: &str = "write \"/place\", { value = … }, { from = \"/place\", map = { word = … } }, { from = \"/place\", as = \"unix_ms\" } or { from = \"/id\", apart = \"/number\" }";
+const HINT: &str = "write \"/place\", { value = … }, { from = \"/place\", map = { word = … } } or { from = \"/place\", as = \"unix_ms\" }";
 
 impl Source {
     /// Reads what `column` gets.
@@ -37,14 +35,7 @@ impl Source {
         if !at.is_table() {
             return constant(at, column).map(Self::Constant);
         }
-        let table = at.table(&["value", "from", "map", "as", "zone", "apart"])?;
-        if let (Some(from), Some(apart)) = (table.get("from"), table.get("apart")) {
-            let only = ["value", "map", "as", "zone"].iter().all(|key| table.get(key).is_none());
-            if !only || !matches!((column.ty, column.role), (Type::String, Role::Plain)) {
-                return Err(apart.error("tells ids apart, and nothing else", HINT));
-            }
-            return Ok(Self::Told(Places::parse(&from, scoped)?, Places::parse(&apart, scoped)?));
-        }
+        let table = at.table(&["value", "from", "map", "as", "zone"])?;
         let (form, zone) = (table.get("as"), table.get("zone"));
         if let Some(form) = form.as_ref().or(zone.as_ref()).filter(|_| column.ty != Type::Timestamp)
         {
@@ -82,10 +73,6 @@ impl Source {
                 word(&places.node(scope))?.and_then(|word| words.get(&word).cloned())
             }
             Self::Read(places, form) => read(&places.node(scope), column, form)?,
-            Self::Told(id, more) => {
-                let more = more.node(scope).id()?.map(|more| format!("#{more}"));
-                id.node(scope).id()?.map(|id| Cell::from(id + &more.unwrap_or_default()))
-            }
         };
         draft.event.put_some(column.name, cell);
         Ok(())

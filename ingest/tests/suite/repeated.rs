@@ -54,27 +54,6 @@ fn what_happens_again_is_another_fact() {
     }
 }
 
-/// The phases of one build name one deployment, and those of another build at the same URL another.
-#[test]
-fn a_build_of_a_job_made_again_is_another_deployment() {
-    let deployment = |name: &str| {
-        let drafts = mapped(&sample(&format!("jenkins/{name}.json"))).drafts;
-        let named: BTreeSet<_> =
-            drafts.iter().map(|d| d.event.text("deployment_id").unwrap().to_owned()).collect();
-        assert_eq!(named.len(), 1, "{name}");
-        named
-    };
-    let first = deployment("started");
-    assert_eq!(first, deployment("queued"));
-    assert_eq!(first, deployment("completed_success"));
-    let second = deployment("started_in_a_job_made_again");
-    assert_eq!(second, deployment("completed_in_a_job_made_again"));
-    assert!(first.is_disjoint(&second));
-    let of =
-        |name: &str| mapped(&sample(name)).drafts[1].event.text("rollback_of").map(str::to_owned);
-    assert_eq!(of("jenkins/rollback_started.json"), first.into_iter().next());
-}
-
 /// Each attempt of Sentry's has a time and an id of its own.
 #[test]
 fn what_is_sent_again_is_the_same_fact() {
