@@ -256,7 +256,7 @@ fn each_answer_has_its_status() {
     assert_eq!((code, &answer["deliveries"], &answer["accepted"]), (200, &json!(3), &json!(2)));
     // Forms that are not read.
     let form = ("content-type", "application/x-www-form-urlencoded");
-    assert_eq!(status("native", &[token, form], b"payload=x").0, 415);
+    assert_eq!(status("native", &[token, form], b"kind=deployment").0, 415);
     assert_eq!(status("native", &[token, ("content-encoding", "br")], one.as_bytes()).0, 415);
     assert_eq!(status("native", &[token], &vec![b' '; 100_001]).0, 413);
     let chunked = format!("{:x}\r\n{}\r\n0\r\n\r\n", 100_001, " ".repeat(100_001));
@@ -275,6 +275,25 @@ fn each_answer_has_its_status() {
     assert!(limited.clone().all(|(_, head, _)| head.contains("retry-after: 1")));
     drop(server);
     ok(dir.path(), ["verify", "ledger", "--vkey", "ledger.vkey"]);
+}
+
+/// What GitHub sends unless it is told to send JSON. It signs the form.
+#[test]
+fn a_form_with_a_payload_is_read() {
+    let (_dir, server) = taking("");
+    let escaped: String = deployment(5).iter().map(|byte| format!("%{byte:02X}")).collect();
+    let form = format!("payload={escaped}");
+    let signature = signature(HOOKS[0], form.as_bytes());
+    let headers = [
+        ("x-github-event", "deployment"),
+        ("x-hub-signature-256", signature.as_str()),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let (status, _, answer) = server.send(&post("github", &headers, form.as_bytes()));
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((status, &answer["accepted"]), (200, &json!(1)), "{answer}");
+    let (status, answer) = github(&server, HOOKS[0], &deployment(5));
+    assert_eq!((status, &answer["duplicate"]), (200, &json!(1)), "{answer}");
 }
 
 /// A sender that reads only when it has sent everything: closed at once, it would see a reset, and many then drop the answer.

@@ -191,8 +191,10 @@ impl Intake {
         }
         let Some(kind) = text(headers, header::CONTENT_TYPE) else { return Ok(()) };
         let kind = kind.split(';').next().unwrap_or_default().trim().to_owned();
-        let wrong = ["application/x-www-form-urlencoded", "multipart/form-data", "text/html"];
-        if wrong.contains(&kind.as_str()) {
+        let form = kind == "application/x-www-form-urlencoded";
+        // GitHub's own default: the JSON in one field.
+        let wrong = form && !held.bytes.starts_with(b"payload=");
+        if wrong || ["multipart/form-data", "text/html"].contains(&kind.as_str()) {
             return Err(Refusal::Unsupported("send JSON: content type application/json"));
         }
         Ok(())
