@@ -281,8 +281,8 @@ fn each_answer_has_its_status() {
 #[test]
 fn a_form_with_a_payload_is_read() {
     let (_dir, server) = taking("");
-    let escaped: String = deployment(5).iter().map(|byte| format!("%{byte:02X}")).collect();
-    let form = format!("payload={escaped}");
+    let escaped: Vec<_> = deployment(5).iter().map(|byte| format!("%{byte:02X}")).collect();
+    let form = format!("payload={}", escaped.concat());
     let signature = signature(HOOKS[0], form.as_bytes());
     let headers = [
         ("x-github-event", "deployment"),
