@@ -128,6 +128,10 @@ fn an_account_is_polled_as_itself() {
     assert_eq!(sql(dir, ids), ["harbour,d7", "meadow,d7"]);
     assert!(dir.join("ledger.poll/dd-meadow.json").is_file());
     check(&poll(dir, &["dd-orchard"]), 64, &["`dd-orchard` has no API that is polled"]);
+    // What is wrong with an account is said of its own section.
+    std::fs::write(dir.join("backtrail.toml"), second.replace("'TOKEN'", "'NOT_SET'")).unwrap();
+    let said = poll(dir, &["dd-meadow", "--ledger", "ledger"]);
+    check(&said, 66, &["sources.dd-meadow.poll.token_env names no variable"]);
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Poll<'_> {
         })?;
         let mapped = mapping::context(self.config, &[])?;
         let labels = mapped.sources.get(self.source).map_or(&mapped.labels, |own| &own.labels);
-        section.access(api, self.config.base(), &labels.incident)
+        section.access(self.source, api, self.config.base(), &labels.incident)
     }
 
     /// How what is read is mapped.

@@ -46,31 +46,32 @@ pub(super) struct Access {
 }
 
 impl PollSection {
-    /// What the section gives for `api`; relative paths start from `base`, and issues with `incident_label` are incidents.
+    /// What `[sources.name.poll]` gives for `api`; relative paths start from `base`, and issues with `incident_label` are incidents.
     pub(super) fn access(
         &self,
+        name: &str,
         api: &'static Api,
         base: &Path,
         incident_label: &str,
     ) -> Result<Access, Failure> {
         let address = self.api.as_deref().or(api.address).ok_or_else(|| {
-            wrong(api, "`api` is missing")
+            wrong(name, "`api` is missing")
                 .hint("write the address, like https://acme.service-now.com")
         })?;
         let address = address.trim_end_matches('/').to_owned();
         if !is_safe(&address) {
-            return Err(wrong(api, "`api` is not a plain https address")
+            return Err(wrong(name, "`api` is not a plain https address")
                 .hint("a token goes over https only, and not in the address; http is for a server on this host"));
         }
-        self.fits(api)?;
+        self.fits(name, api)?;
         if let Some(stray) = self.hooks.keys().find(|name| !self.of.contains(name)) {
-            return Err(wrong(api, &format!("`hooks` names {stray}, and `of` does not"))
+            return Err(wrong(name, &format!("`hooks` names {stray}, and `of` does not"))
                 .hint("a webhook belongs to a repository that is polled"));
         }
         Ok(Access {
             api,
             address,
-            headers: self.headers(api, base)?,
+            headers: self.headers(name, api, base)?,
             incident_label: incident_label.to_owned(),
             of: self.of.clone(),
             hooks: self.hooks.clone(),
@@ -78,7 +79,7 @@ impl PollSection {
     }
 
     /// Whether its keys are those that `api` takes, and its names such as the vendor gives.
-    fn fits(&self, api: &Api) -> Result<(), Failure> {
+    fn fits(&self, name: &str, api: &Api) -> Result<(), Failure> {
         const KEYS: &str = "docs/polling.md lists the keys of each source";
         let second = self.application_key_env.is_some() || self.application_key_file.is_some();
         let pushes = api.lists.iter().any(|list| list.purpose == Purpose::Pushes);
@@ -89,15 +90,15 @@ impl PollSection {
             ("of", !self.of.is_empty(), api.parts.is_some()),
         ] {
             if given && !taken {
-                return Err(wrong(api, &format!("`{key}` is not for this source")).hint(KEYS));
+                return Err(wrong(name, &format!("`{key}` is not for this source")).hint(KEYS));
             }
         }
         let Some(Parts { what, is_name }) = api.parts else { return Ok(()) };
         if self.of.is_empty() {
-            return Err(wrong(api, &format!("`of` is missing: {what}")).hint(KEYS));
+            return Err(wrong(name, &format!("`of` is missing: {what}")).hint(KEYS));
         }
-        match self.of.iter().find(|name| !is_name(name)) {
-            Some(name) => Err(wrong(api, &format!("`of` has {name:?}, and takes {what}"))
+        match self.of.iter().find(|one| !is_name(one)) {
+            Some(one) => Err(wrong(name, &format!("`of` has {one:?}, and takes {what}"))
                 .hint("write each as it stands in the vendor's own addresses")),
             None => Ok(()),
         }
@@ -105,11 +106,12 @@ impl PollSection {
 
     fn headers(
         &self,
+        name: &str,
         api: &'static Api,
         base: &Path,
     ) -> Result<Vec<(&'static str, String)>, Failure> {
         let token =
-            secret(api, "token", self.token_env.as_deref(), self.token_file.as_deref(), base)?;
+            secret(name, "token", self.token_env.as_deref(), self.token_file.as_deref(), base)?;
         let mut headers: Vec<(&'static str, String)> =
             api.headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         match (api.auth, &self.user) {
@@ -129,7 +131,7 @@ impl PollSection {
                 if let Some(second) = second {
                     let (env, file) =
                         (self.application_key_env.as_deref(), self.application_key_file.as_deref());
-                    headers.push((second, secret(api, "application_key", env, file, base)?));
+                    headers.push((second, secret(name, "application_key", env, file, base)?));
                 }
             }
         }
@@ -157,28 +159,28 @@ impl Access {
     }
 }
 
-fn wrong(api: &Api, what: &str) -> Failure {
-    Failure::new(BAD_INPUT, format_args!("[sources.{}.poll]: {what}", api.source))
+fn wrong(name: &str, what: &str) -> Failure {
+    Failure::new(BAD_INPUT, format_args!("[sources.{name}.poll]: {what}"))
 }
 
 /// A token from the environment or a file, without the line's end. What is wrong with it is told without it.
 fn secret(
-    api: &Api,
+    name: &str,
     what: &str,
     env: Option<&str>,
     file: Option<&Path>,
     base: &Path,
 ) -> Result<String, Failure> {
-    let section = format!("[sources.{}.poll]", api.source);
+    let section = format!("[sources.{name}.poll]");
     let text = match (env, file) {
-        (Some(name), None) => {
+        (Some(variable), None) => {
             #[expect(
                 clippy::disallowed_methods,
                 reason = "a secret enters by the variable that the config names"
             )]
-            let value = std::env::var(name);
+            let value = std::env::var(variable);
             // Not its name: somebody may have written the token there.
-            let place = format!("sources.{}.poll.{what}_env", api.source);
+            let place = format!("sources.{name}.poll.{what}_env");
             value.map_err(|_| {
                 Failure::new(NO_INPUT, format_args!("{place} names no variable that is set")).hint(
                     format_args!(
